@@ -66,12 +66,7 @@ static void copy_parameter(IrRewrite *rewrite, const IrNode *old) {
     rewrite->map[old->id] = node;
 }
 
-static void copy_region_nodes(IrRewrite *rewrite, const IrRegion *old, const bool *live);
-
-typedef struct CopyState {
-    const bool *live;
-    void *user;
-} CopyState;
+static void copy_region_nodes(IrRewrite *rewrite, const IrRegion *old);
 
 static IrRegion *copy_region(IrRewrite *rewrite, const IrRegion *old) {
     IrBuilder saved = rewrite->builder;
@@ -79,7 +74,7 @@ static IrRegion *copy_region(IrRewrite *rewrite, const IrRegion *old) {
     rewrite->builder.region = region;
     for (uint32_t i = 0; i < old->parameters.count; i++)
         copy_parameter(rewrite, old->parameters.items[i]);
-    copy_region_nodes(rewrite, old, ((CopyState *)rewrite->context)->live);
+    copy_region_nodes(rewrite, old);
     IrNode **results = ARENA_ARRAY(ir_arena(&saved), IrNode *, old->results.count);
     for (uint32_t i = 0; i < old->results.count; i++)
         results[i] = rewrite->map[old->results.items[i]->id];
@@ -135,19 +130,16 @@ IrNode *ir_rewrite_copy(IrRewrite *rewrite, const IrNode *old, IrNode *const *op
     return node;
 }
 
-static void copy_region_nodes(IrRewrite *rewrite, const IrRegion *old, const bool *live) {
-    CopyState *state = rewrite->context;
+static void copy_region_nodes(IrRewrite *rewrite, const IrRegion *old) {
     for (uint32_t i = 0; i < old->nodes.count; i++) {
         const IrNode *node = old->nodes.items[i];
-        if (!live[node->id] || rewrite->map[node->id])
+        if (!rewrite->live[node->id] || rewrite->map[node->id])
             continue;
         IrNode **operands = ARENA_ARRAY(ir_arena(&rewrite->builder), IrNode *, node->operand_count);
         for (uint32_t k = 0; k < node->operand_count; k++)
             operands[k] = rewrite->map[node->operands[k]->id];
         rewrite->builder.span = node->span;
-        rewrite->context = state->user;
         IrNode *made = rewrite->rule ? rewrite->rule(rewrite, node, operands) : NULL;
-        rewrite->context = state;
         if (!made)
             made = ir_rewrite_copy(rewrite, node, operands);
         rewrite->map[node->id] = made;
@@ -161,7 +153,6 @@ IrFunction *ir_rewrite_function(IrFunction *source,
     Arena *arena = module->arena;
     bool *live = ARENA_ARRAY(arena, bool, source->node_count);
     mark_region(live, source->body);
-    CopyState state = {.live = live, .user = context};
 
     IrFunction *function = ARENA_NEW(arena, IrFunction);
     function->module = module;
@@ -169,12 +160,13 @@ IrFunction *ir_rewrite_function(IrFunction *source,
     function->parameter_contiguous = source->parameter_contiguous;
     function->body = ir_region_new(function, NULL);
     IrRewrite rewrite = {.builder = ir_builder_at(function, function->body),
-                         .context = &state,
+                         .context = context,
+                         .live = live,
                          .map = ARENA_ARRAY(arena, IrNode *, source->node_count),
                          .rule = rule};
     for (uint32_t i = 0; i < source->body->parameters.count; i++)
         copy_parameter(&rewrite, source->body->parameters.items[i]);
-    copy_region_nodes(&rewrite, source->body, live);
+    copy_region_nodes(&rewrite, source->body);
     IrNode **results = ARENA_ARRAY(arena, IrNode *, source->body->results.count);
     for (uint32_t i = 0; i < source->body->results.count; i++)
         results[i] = rewrite.map[source->body->results.items[i]->id];
