@@ -9,6 +9,8 @@
 #include "ir/kernel.h"
 #include "runtime/rt/gmxrt.h"
 
+struct ExportList; /* codegen/export.h */
+
 /* A compiled function: parameters are borrowed; results (one per result of the IR function that is not a
  * token) get one reference each, scalars as 0-d tensors.  Nonzero: ctx->error says why and no result is set.
  */

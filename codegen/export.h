@@ -30,12 +30,13 @@ typedef struct ExportFunction {
     VEC(ExportParameter) results; /* names out, or out0, out1, … */
 } ExportFunction;
 
-typedef struct ExportList {
+typedef struct ExportList ExportList;
+struct ExportList {
     VEC(ExportFunction *) functions;
     const char *library_name; /* for the include guard and comments */
     /* "file:line:column" of a span, for messages of the compiled library. */
     const char *(*place)(void *user, Span span);
     void *place_user;
-} ExportList;
+};
 
 #endif
