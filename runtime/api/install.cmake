@@ -1,5 +1,4 @@
 # What `cmake --install build` puts where; gmx finds libgmx-llvm.so and libgmxrt.a beside libgmx.so.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 if(TARGET libgmx AND EXISTS ${PROJECT_SOURCE_DIR}/runtime/api/gmx.h)
@@ -26,7 +25,6 @@ if(TARGET libgmx AND EXISTS ${PROJECT_SOURCE_DIR}/runtime/api/gmx.h)
   endif()
   foreach(tool gmx gmxc)
     if(TARGET ${tool})
-      set_target_properties(${tool} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
       install(TARGETS ${tool} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     endif()
   endforeach()
