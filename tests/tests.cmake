@@ -10,7 +10,7 @@ pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
 
 set(root ${PROJECT_SOURCE_DIR})
 set(test_environment "ASAN_OPTIONS=detect_leaks=1" "UBSAN_OPTIONS=print_stacktrace=1" "LC_ALL=C.UTF-8"
-    "GMX_BUILD_DIR=${PROJECT_BINARY_DIR}" "GMX_SOURCE_DIR=${root}")
+    "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/test-cache" "GMX_BUILD_DIR=${PROJECT_BINARY_DIR}" "GMX_SOURCE_DIR=${root}")
 
 # Registers a test that runs with the source root as its working directory.
 function(gmx_test name)
