@@ -185,10 +185,36 @@ KernelStatement *kernel_alloc(Kernel *kernel, KernelBlock *block, KernelArrayKin
 KernelStatement *kernel_for(Kernel *kernel, KernelBlock *block, KernelLoop loop, const char *index,
                             KernelExpr *begin, KernelExpr *end, KernelExpr *step);
 KernelStatement *kernel_if(Kernel *kernel, KernelBlock *block, KernelExpr *condition);
+/* (position, coordinate) over the entries of row `row`: the statement's `variable` and `second`. */
+KernelStatement *kernel_for_nz(Kernel *kernel, KernelBlock *block, const char *position,
+                               const char *coordinate, KernelExpr *row, KernelArray *indptr,
+                               KernelArray *indices);
+KernelStatement *kernel_while(Kernel *kernel, KernelBlock *block, KernelExpr *condition);
+/* The coordinate is the statement's `variable`; add the operands, then the cases (a case's block stays valid
+ * until the next one is added). */
+KernelStatement *kernel_merge(Kernel *kernel, KernelBlock *block, const char *coordinate);
+KernelVariable *kernel_merge_over(Kernel *kernel, KernelStatement *merge, const char *position,
+                                  KernelExpr *begin, KernelExpr *end, KernelArray *indices);
+KernelBlock *kernel_merge_case(Kernel *kernel, KernelStatement *merge, uint32_t subset);
+KernelStatement *kernel_append(Kernel *kernel, KernelBlock *block, KernelVariable *position,
+                               KernelArray *const *targets, KernelExpr *const *values, uint32_t count);
+KernelStatement *kernel_prefetch(Kernel *kernel, KernelBlock *block, KernelArray *array,
+                                 KernelExpr *const *indices, uint32_t count);
+KernelStatement *kernel_tile_mma(Kernel *kernel, KernelBlock *block, KernelArray *c, KernelArray *a,
+                                 KernelArray *b, const int64_t tile[3]);
+/* An empty statement of a kind (barrier; the parser). */
+KernelStatement *kernel_statement(Kernel *kernel, KernelBlock *block, KernelStatementKind kind);
+
+/* ---- asking ----------------------------------------------------------------------------------------- */
+bool kernel_is_const_i64(const KernelExpr *expr, int64_t *value);
+/* The dtype of an op's result from its operands, which share one dtype (`where`: the last two). */
+Dtype kernel_op_dtype(Op op, const KernelExpr *const *operands);
 
 /* ---- text and checking ------------------------------------------------------------------------------ */
 /* Canonical text: names and ids renumbered, so that equal kernels print equally (the cache key). */
 void kernel_print(const Kernel *kernel, const IrWriter *writer);
+/* The same with the names that its builder gave (for people); parses back too. */
+void kernel_print_named(const Kernel *kernel, const IrWriter *writer);
 Kernel *kernel_parse(Arena *arena, Interner *names, DiagSink *sink, const char *text, size_t length,
                      uint32_t base);
 bool kernel_verify(const Kernel *kernel, Arena *arena, const char **message);
