@@ -325,8 +325,10 @@ KernelBlock *kernel_merge_case(Kernel *kernel, KernelStatement *merge, uint32_t 
 }
 
 KernelStatement *kernel_append(Kernel *kernel, KernelBlock *block, KernelVariable *position,
-                               KernelArray *const *targets, KernelExpr *const *values, uint32_t count) {
+                               KernelArray *const *targets, KernelExpr *const *values, uint32_t count,
+                               KernelExpr *fill) {
     KernelStatement *statement = kernel_statement(kernel, block, KERNEL_APPEND);
+    statement->value = fill;
     statement->variable = position;
     statement->count = count;
     memcpy(statement->targets, targets, count * sizeof *targets);
