@@ -20,6 +20,7 @@ gmxrt_pool *gmx_shared_pool_v1(void);
 /* tensor.c */
 int64_t view_size(const gmxrt_view *view);
 bool view_is_contiguous(const gmxrt_view *view);
+void view_make_contiguous(gmxrt_view *view); /* sets its strides; the size must fit */
 /* Product of extents; -1 if one is negative or the product does not fit i64. */
 int64_t shape_product(int32_t rank, const int64_t *shape);
 

@@ -58,6 +58,44 @@ gmxrt_tensor *gmxrt_tensor_contiguous(gmxrt_ctx *ctx, gmxrt_tensor *tensor, uint
 void gmxrt_set_threads(int32_t n);
 int32_t gmxrt_get_threads(void);
 
+/* ---- .npy files ------------------------------------------------------------------------------- */
+
+/* Versions 1.0 to 3.0, either byte order, C and Fortran order.  bf16, for which NumPy has no type,
+ * is the 2-byte void type `V2`, as ml_dtypes writes it.  E0401: the file cannot be opened or
+ * written; E0402: damaged or cut short; E0403: no .npy file, or of a type that GMX does not read. */
+typedef struct gmxrt_npy_header {
+    int32_t dtype;
+    int32_t rank;
+    int64_t shape[GMXRT_MAX_RANK];
+    bool fortran_order;
+    bool swapped; /* big-endian */
+    int64_t data_offset;
+    int64_t data_bytes; /* the file is known to hold as many */
+} gmxrt_npy_header;
+
+/* Reads the header alone, and compares the size it declares with the file's. */
+int32_t gmxrt_npy_probe(gmxrt_ctx *ctx, const char *path, gmxrt_npy_header *out, uint64_t span);
+gmxrt_tensor *gmxrt_npy_load(gmxrt_ctx *ctx, const char *path, uint64_t span); /* NULL: error set */
+/* Writes beside the target and renames, so that readers see the old file or the new one. */
+int32_t gmxrt_npy_save(gmxrt_ctx *ctx, const char *path, const gmxrt_view *x, uint64_t span);
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+typedef struct gmxrt_text {
+    char *data; /* NUL-terminated once something was appended; free with gmxrt_text_free */
+    size_t length, capacity;
+    bool failed; /* memory ran out */
+} gmxrt_text;
+
+void gmxrt_text_free(gmxrt_text *text);
+/* Appends a tensor as NumPy prints it.  With a format spec (Python's mini-language) a 0-d tensor is
+ * formatted by it, and so is each element of a larger one, aligned to the right in columns. */
+int32_t gmxrt_format(gmxrt_ctx *ctx, gmxrt_text *text, const gmxrt_view *x, const char *spec, size_t length,
+                     uint64_t span);
+/* What gmxrt_print writes, without the newline. */
+int32_t gmxrt_format_template(gmxrt_ctx *ctx, gmxrt_text *text, const char *format, int32_t count,
+                              const gmxrt_view *values, uint64_t span);
+
 /* ---- scalars ---------------------------------------------------------------------------------- */
 
 float gmxrt_f16_to_f32(uint16_t bits);

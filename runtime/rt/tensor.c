@@ -50,6 +50,14 @@ bool view_is_contiguous(const gmxrt_view *view) {
     return is_contiguous(view->rank, view->shape, view->strides);
 }
 
+void view_make_contiguous(gmxrt_view *view) {
+    int64_t stride = 1;
+    for (int32_t i = view->rank - 1; i >= 0; i--) {
+        view->strides[i] = stride;
+        stride *= view->shape[i] > 0 ? view->shape[i] : 1;
+    }
+}
+
 int64_t gmxrt_tensor_size(const gmxrt_tensor *tensor) {
     return shape_product(tensor->rank, tensor->shape);
 }
