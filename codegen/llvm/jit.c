@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #endif
 #include "codegen/llvm/jit.h"
-#include "runtime/rt/gmxrt.h"
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
 #include <stdio.h>
@@ -55,9 +54,7 @@ static bool succeeded(LLVMErrorRef error, char **message) {
 }
 
 /* ---- creation -------------------------------------------------------------------------------------- */
-static bool define_runtime(Jit *jit, char **message) {
-    size_t count;
-    const gmxrt_symbol *symbols = gmxrt_symbols(&count);
+static bool define_runtime(Jit *jit, const gmxrt_symbol *symbols, size_t count, char **message) {
     LLVMOrcCSymbolMapPair *pairs = calloc(count ? count : 1, sizeof *pairs);
     if (!pairs) {
         *message = llvm_format("no memory");
@@ -74,7 +71,7 @@ static bool define_runtime(Jit *jit, char **message) {
     return defined;
 }
 
-Jit *jit_create(const LlvmTarget *target, char **message) {
+Jit *jit_create(const LlvmTarget *target, const gmxrt_symbol *symbols, size_t count, char **message) {
     Jit *jit = calloc(1, sizeof *jit);
     if (!jit) {
         *message = llvm_format("no memory");
@@ -90,7 +87,7 @@ Jit *jit_create(const LlvmTarget *target, char **message) {
     LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(jit->engine), on_reported_error,
                                             jit);
     jit->library = LLVMOrcLLJITGetMainJITDylib(jit->engine);
-    if (!define_runtime(jit, message)) {
+    if (!define_runtime(jit, symbols, count, message)) {
         jit_destroy(jit);
         return NULL;
     }

@@ -7,12 +7,14 @@
 #define GMX_CODEGEN_LLVM_JIT_H
 
 #include "codegen/llvm/target.h"
+#include "runtime/rt/gmxrt.h"
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct Jit Jit;
 
-Jit *jit_create(const LlvmTarget *target, char **message); /* NULL after *message (malloc'ed) was set */
+/* NULL after *message (malloc'ed) was set.  `symbols`: what code may call. */
+Jit *jit_create(const LlvmTarget *target, const gmxrt_symbol *symbols, size_t count, char **message);
 void jit_destroy(Jit *jit);                                /* all its code goes; NULL is allowed */
 /* Adds a copy of an object; `symbol`, which it defines, is linked at once when `address` is given.  When
  * linking fails the object is removed again. */
