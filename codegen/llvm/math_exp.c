@@ -49,7 +49,8 @@ static const ExpConstants *exp_constants(LLVMValueRef x) {
     return build_is_f64(LLVMTypeOf(x)) ? &exp_f64 : &exp_f32;
 }
 
-ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased) {
+/* n and shifted of math_exp_reduce; its r holds x - n * minus_ln2_high, which is exact or nearly so. */
+static ExpReduction reduce_high(LlvmBuild *build, LLVMValueRef x, bool biased) {
     const ExpConstants *c = exp_constants(x);
     const FloatFormat *format = math_format(x);
     double bias = biased ? 2.0 * (double)(format->one >> format->fraction_bits) : 0.0;
@@ -57,8 +58,20 @@ ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased) {
     LLVMValueRef shifted = build_fma_real(build, x, c->log2_e, magic);
     LLVMValueRef n = build_sub(build, shifted, magic);
     LLVMValueRef high = build_fma_real(build, n, c->minus_ln2_high, x);
-    LLVMValueRef r = build_fma_real(build, n, c->minus_ln2_low, high);
-    return (ExpReduction){n, r, build_to_bits(build, shifted)};
+    return (ExpReduction){n, high, build_to_bits(build, shifted)};
+}
+
+ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased) {
+    ExpReduction reduced = reduce_high(build, x, biased);
+    reduced.r = build_fma_real(build, reduced.n, exp_constants(x)->minus_ln2_low, reduced.r);
+    return reduced;
+}
+
+ExpReduction math_exp_reduce_sum(LlvmBuild *build, LLVMValueRef high, LLVMValueRef low) {
+    ExpReduction reduced = reduce_high(build, high, true);
+    LLVMValueRef rest = build_fma_real(build, reduced.n, exp_constants(high)->minus_ln2_low, low);
+    reduced.r = build_add(build, reduced.r, rest);
+    return reduced;
 }
 
 LLVMValueRef math_exp_polynomial(LlvmBuild *build, LLVMValueRef r) {

@@ -82,18 +82,22 @@ static LLVMValueRef log_special(LlvmBuild *build, LLVMValueRef result, LLVMValue
     return build_select(build, top, x, build_select(build, beyond, bad, result));
 }
 
-LLVMValueRef math_log(LlvmBuild *build, LLVMValueRef x) {
+LLVMValueRef math_log_split(LlvmBuild *build, LLVMValueRef x, LLVMValueRef *k) {
     const FloatFormat *format = math_format(x);
     const LogConstants *c = log_constants(x);
     double bias = exponent_bias(format);
     LLVMValueRef is_subnormal = build_compare_real(build, LLVMRealOLT, x, format->min_normal), fraction;
     LLVMValueRef normal = build_select(build, is_subnormal, build_mul_real(build, x, c->subnormal_scale), x);
     LLVMValueRef biased = biased_exponent(build, normal, &fraction);
-    LLVMValueRef k = exponent_value(
-        build, biased,
-        build_select(build, is_subnormal, build_real(x, bias + c->subnormal_shift), build_real(x, bias)));
-    LLVMValueRef f = build_add_real(build, build_from_bits(build, fraction), -1.0);
-    return log_special(build, log_sum(build, k, f), x, 0.0);
+    LLVMValueRef offset =
+        build_select(build, is_subnormal, build_real(x, bias + c->subnormal_shift), build_real(x, bias));
+    *k = exponent_value(build, biased, offset);
+    return build_from_bits(build, fraction);
+}
+
+LLVMValueRef math_log(LlvmBuild *build, LLVMValueRef x) {
+    LLVMValueRef k, fraction = math_log_split(build, x, &k);
+    return log_special(build, log_sum(build, k, build_add_real(build, fraction, -1.0)), x, 0.0);
 }
 
 /* k comes from 1 + x as rounded, f from x itself: f = 2^-k x + (2^-k - 1), rounded once.  2^-k is made as a

@@ -27,6 +27,8 @@ typedef struct ExpReduction {
 
 /* The bias is twice that of the format when `biased`, as math_exp_scale wants it, and 0 otherwise. */
 ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased);
+/* The biased reduction of high + low, where low is at most about an ulp of high. */
+ExpReduction math_exp_reduce_sum(LlvmBuild *build, LLVMValueRef high, LLVMValueRef low);
 /* e^r for a reduced r. */
 LLVMValueRef math_exp_polynomial(LlvmBuild *build, LLVMValueRef r);
 /* value * 2^n over the whole range, rounded once: overflow to infinity, gradual underflow (biased reduction).
@@ -34,6 +36,9 @@ LLVMValueRef math_exp_polynomial(LlvmBuild *build, LLVMValueRef r);
 LLVMValueRef math_exp_scale(LlvmBuild *build, LLVMValueRef value, LLVMValueRef shifted);
 /* 2^(n + offset) in the type of `like`, where that is a normal number (unbiased reduction). */
 LLVMValueRef math_exp_power(LlvmBuild *build, LLVMValueRef like, LLVMValueRef shifted, int offset);
+
+/* The fraction, between sqrt(1/2) and sqrt(2), and the exponent k of a positive finite x, subnormals too. */
+LLVMValueRef math_log_split(LlvmBuild *build, LLVMValueRef x, LLVMValueRef *k);
 
 /* fn(x) of libm for every lane whose bit in `mask` is set (every lane: NULL); the other lanes are
  * `otherwise`'s. */

@@ -229,6 +229,14 @@ static bool same_bits(const Format *format, const Buffer *a, const Buffer *b, un
     return (isnan(x) && isnan(y)) || (x == y && signbit(x) == signbit(y));
 }
 
+/* glibc's powl says that (-infinity)^(-2^63) is infinite; at a zero or infinite base double is exact anyway.
+ */
+static long double reference(MathFunction function, long double x, long double x2) {
+    if (function == MATH_pow && (x == 0 || isinf(x)))
+        return pow((double)x, (double)x2);
+    return references[function](x, x2);
+}
+
 /* Runs all widths over CHUNK inputs; a reference is computed for each. */
 static void check_chunk(Subject *subject, const Buffer *x, const Buffer *x2) {
     static Buffer results[WIDTH_COUNT];
@@ -237,7 +245,7 @@ static void check_chunk(Subject *subject, const Buffer *x, const Buffer *x2) {
         subject->kernels[width](x, x2, &results[width], CHUNK);
     for (unsigned i = 0; i < CHUNK; i++) {
         long double a = get(format, x, i), b = get(format, x2, i), got = get(format, &results[0], i);
-        long double expected = references[subject->function](a, b);
+        long double expected = reference(subject->function, a, b);
         double error = ulp_error(format, got, expected);
         for (unsigned width = 1; width < WIDTH_COUNT; width++)
             if (!same_bits(format, &results[0], &results[width], i))
