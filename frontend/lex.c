@@ -122,7 +122,8 @@ Token lexer_make(Lexer *lexer, int kind) {
     }
     if (lexer->doc_lines.count && can_start_documented(kind))
         token.doc = join_doc_lines(lexer);
-    lexer->doc_lines.count = 0;
+    if (kind != TOKEN_END)
+        lexer->doc_lines.count = 0;
     lexer->last = kind;
     return token;
 }
