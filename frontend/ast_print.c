@@ -3,7 +3,8 @@
 #include "frontend/text.h"
 #include "grammar/gmx.h"
 
-#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* Text in double quotes with everything unprintable escaped. */
 static void add_quoted(TextBuffer *out, const char *text, size_t length) {
@@ -29,6 +30,8 @@ static void add_number(TextBuffer *out, double number) {
         if (strtod(digits, NULL) == number)
             break;
     }
+    for (char *comma = strchr(digits, ','); comma; comma = NULL)
+        *comma = '.'; /* a locale of the host program */
     text_add(out, digits);
     if (!strpbrk(digits, ".ein"))
         text_add(out, ".0");

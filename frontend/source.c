@@ -1,4 +1,5 @@
 /* Sources: registering, reading, checking and finding places; rendering is in render.c. */
+#define _POSIX_C_SOURCE 200809L
 #include "frontend/source.h"
 
 #include <errno.h>
