@@ -28,7 +28,7 @@ typedef enum AstOperator {
 
 /* AST_NESTING_LIMIT is the language's limit (language.md, section 9).  A chain of one precedence, `a + b + c
  * …` or `x |> f |> g …`, nests in the tree but not for a reader; it may grow up to AST_HEIGHT_LIMIT. */
-enum { AST_NESTING_LIMIT = 256, AST_HEIGHT_LIMIT = 1000, AST_NODE_LIMIT = 1 << 23 };
+enum { AST_NESTING_LIMIT = 256, AST_HEIGHT_LIMIT = 1000, AST_NODE_LIMIT = 1 << 21 };
 
 enum {
     AST_EXPORT = 1,        /* FUNCTION: `export fn` */

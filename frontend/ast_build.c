@@ -1,8 +1,8 @@
 /* The syntax tree: the builders that the grammar calls.
  *
- * They also refuse what the grammar lets through: targets that cannot be assigned to (E0106), chained comparisons
- * and ranges (E0104), `not` after an operator (E0107), the right of `|>` (E0108), and trees that are too deep
- * (E0103) or too large (E0002).  None of them fails: the node is made in any case. */
+ * They also refuse what the grammar lets through: targets that cannot be assigned to (E0106), chained
+ * comparisons and ranges (E0104), `not` after an operator (E0107), the right of `|>` (E0108), and trees that
+ * are too deep (E0103) or too large (E0002).  None of them fails: the node is made in any case. */
 #include "frontend/literal.h"
 #include "frontend/parser.h"
 #include "frontend/unicode.h"
@@ -18,7 +18,7 @@ static uint32_t nesting_step(const AstNode *parent, uint32_t index, const AstNod
     case AST_NOT:
         return 1;
     case AST_BINARY:
-        return parent->operator == AST_OPERATOR_POW && index == 1;
+        return parent->operator== AST_OPERATOR_POW && index == 1;
     case AST_IF:
         return index == 2 && child->kind == AST_IF;
     case AST_FUNCTION:
@@ -35,7 +35,7 @@ static void measure(Parser *parser, AstNode *parent, uint32_t index, const AstNo
     if (height > parent->height)
         parent->height = (uint16_t)(height < UINT16_MAX ? height : UINT16_MAX);
     if (nesting > AST_NESTING_LIMIT)
-        parser_too_deep(parser);
+        parser_too_deep_at(parser, parent->mark, "nesting is deeper than 256 levels");
     else if (height > AST_HEIGHT_LIMIT)
         parser_too_deep_at(parser, parent->mark.end ? parent->mark : child->span,
                            "the expression is a chain of more than 1000 links or nests too deep");
@@ -44,8 +44,8 @@ static void measure(Parser *parser, AstNode *parent, uint32_t index, const AstNo
 static AstNode *node_sized(Parser *parser, AstKind kind, Span span, uint32_t child_count) {
     if (++parser->node_count == AST_NODE_LIMIT && !parser->lexer.is_too_deep) {
         parser->lexer.is_too_deep = true;
-        Diag *diag = lexer_error(&parser->lexer, DIAG_E0002, span, "the source is too large: more than %d syntax nodes",
-                                 AST_NODE_LIMIT);
+        Diag *diag = lexer_error(&parser->lexer, DIAG_E0002, span,
+                                 "the source is too large: more than %d syntax nodes", AST_NODE_LIMIT);
         diag_note(parser->diags, diag, "keep large tables in a .npy file and `load` them");
     }
     AstNode *node = arena_alloc(parser->arena, sizeof *node + child_count * sizeof *node->children);
@@ -64,8 +64,8 @@ static void set_child(Parser *parser, AstNode *node, uint32_t index, AstNode *ch
     }
 }
 
-/* A node over fixed children and then the items of `list` (either may be empty).  Its span covers `span` and all
- * children; its mark is `span`. */
+/* A node over fixed children and then the items of `list` (either may be empty).  Its span covers `span` and
+ * all children; its mark is `span`. */
 static AstNode *node_over(Parser *parser, AstKind kind, Span span, uint32_t count, AstNode *const *fixed,
                           const AstNode *list) {
     uint32_t rest = list ? list->child_count : 0;
@@ -77,8 +77,8 @@ static AstNode *node_over(Parser *parser, AstKind kind, Span span, uint32_t coun
     return node;
 }
 
-#define NODE(parser, kind, span, list, ...)                                                                    \
-    node_over((parser), (kind), (span), sizeof((AstNode *[]){__VA_ARGS__}) / sizeof(AstNode *),                \
+#define NODE(parser, kind, span, list, ...)                                                                  \
+    node_over((parser), (kind), (span), sizeof((AstNode *[]){__VA_ARGS__}) / sizeof(AstNode *),              \
               (AstNode *[]){__VA_ARGS__}, (list))
 
 static AstNode *node_of_token(Parser *parser, AstKind kind, const Token *token) {
@@ -159,7 +159,7 @@ AstNode *ast_block(Parser *parser, Token first, AstNode *statements, Token last)
 }
 
 static bool is_comparison(const AstNode *node) {
-    return ast_is(node, AST_BINARY) && node->operator >= AST_OPERATOR_EQ && node->operator <= AST_OPERATOR_GE;
+    return ast_is(node, AST_BINARY) && node->operator>= AST_OPERATOR_EQ && node->operator<= AST_OPERATOR_GE;
 }
 
 /* The part of a target that cannot be assigned to, or NULL. */
@@ -185,7 +185,8 @@ static const char *explain_bad_target(const AstNode *node) {
     case AST_CALL:
         return "a function is defined with `fn name(x) = …`";
     case AST_TUPLE:
-        return node->child_count ? "only `=` takes a tuple on its left" : "a tuple on the left needs names in it";
+        return node->child_count ? "only `=` takes a tuple on its left"
+                                 : "a tuple on the left needs names in it";
     case AST_BINARY:
         return is_comparison(node) ? "a comparison is complete by itself; `=` only assigns"
                                    : "the result of an operator has no place to store into";
@@ -211,7 +212,7 @@ AstNode *ast_assign(Parser *parser, AstNode *target, Token sign, AstNode *value)
         diag_note(parser->diags, diag, "%s", explain_bad_target(bad));
     }
     AstNode *node = NODE(parser, AST_ASSIGN, sign.span, NULL, target, value);
-    node->operator = (uint8_t)assignment_operator(&sign);
+    node->operator=(uint8_t) assignment_operator(&sign);
     return node;
 }
 
@@ -227,7 +228,8 @@ AstNode *ast_return(Parser *parser, Token first, AstNode *value) {
     return NODE(parser, AST_RETURN, first.span, NULL, value);
 }
 
-AstNode *ast_binding(Parser *parser, AstKind kind, Token first, AstNode *pattern, AstNode *type, AstNode *value) {
+AstNode *ast_binding(Parser *parser, AstKind kind, Token first, AstNode *pattern, AstNode *type,
+                     AstNode *value) {
     AstNode *node = NODE(parser, kind, first.span, NULL, pattern, type, value);
     node->mark = pattern->span;
     node->doc = first.doc;
@@ -267,7 +269,8 @@ AstNode *ast_parameter(Parser *parser, Token name, AstNode *type, AstNode *value
     return named(parser, NODE(parser, AST_PARAMETER, name.span, NULL, type, value), &name);
 }
 
-AstNode *ast_layer(Parser *parser, Token first, Token name, AstNode *parameters, AstNode *members, Token last) {
+AstNode *ast_layer(Parser *parser, Token first, Token name, AstNode *parameters, AstNode *members,
+                   Token last) {
     AstNode *node = NODE(parser, AST_LAYER, join(&first, &last), members, parameters);
     node->doc = first.doc;
     return named(parser, node, &name);
@@ -353,7 +356,9 @@ AstNode *ast_dtype(Parser *parser, Token name) {
 }
 
 AstNode *ast_number(Parser *parser, Token token) {
-    AstKind kind = token.kind == TOKEN_INTEGER ? AST_INTEGER : token.kind == TOKEN_FLOAT ? AST_FLOAT : AST_IMAGINARY;
+    AstKind kind = token.kind == TOKEN_INTEGER ? AST_INTEGER
+                   : token.kind == TOKEN_FLOAT ? AST_FLOAT
+                                               : AST_IMAGINARY;
     AstNode *node = node_of_token(parser, kind, &token);
     literal_number(&parser->lexer, &token, node);
     return node;
@@ -457,8 +462,8 @@ AstNode *ast_field(Parser *parser, AstNode *base, Token name) {
 static void check_not_operand(Parser *parser, const Token *sign, const AstNode *operand) {
     if (operand->kind != AST_NOT || operand->flags & AST_PARENTHESIZED)
         return;
-    Diag *diag = lexer_error(&parser->lexer, DIAG_E0107, operand->mark, "`not` after `%.*s` needs parentheses",
-                             (int)token_length(sign), sign->text);
+    Diag *diag = lexer_error(&parser->lexer, DIAG_E0107, operand->mark,
+                             "`not` after `%.*s` needs parentheses", (int)token_length(sign), sign->text);
     diag_note(parser->diags, diag, "write `%.*s (not …)`", (int)token_length(sign), sign->text);
 }
 
@@ -514,12 +519,12 @@ static void report_chain(Parser *parser, const Token *sign, const AstNode *left,
 }
 
 AstNode *ast_binary(Parser *parser, AstNode *left, Token sign, AstNode *right) {
-    AstOperator operator = binary_operator(sign.kind);
-    bool is_logic = operator == AST_OPERATOR_AND || operator == AST_OPERATOR_OR;
+    AstOperator operator= binary_operator(sign.kind);
+    bool is_logic = operator== AST_OPERATOR_AND || operator== AST_OPERATOR_OR;
     if (!is_logic)
         check_not_operand(parser, &sign, right);
     AstNode *node = node_sized(parser, AST_BINARY, sign.span, 2);
-    node->operator = (uint8_t)operator;
+    node->operator=(uint8_t) operator;
     set_child(parser, node, 0, left);
     set_child(parser, node, 1, right);
     if (is_comparison(node) && is_comparison(left) && !(left->flags & AST_PARENTHESIZED))
@@ -551,9 +556,10 @@ AstNode *ast_pipe(Parser *parser, AstNode *value, Token sign, AstNode *function)
     if (!can_take_pipe(function)) {
         Diag *diag = lexer_error(&parser->lexer, DIAG_E0108, function->span,
                                  "the right of `|>` must be a function or a call");
-        diag_note(parser->diags, diag,
-                  "a name, a field, a call, `fn(x) = …`, or in parentheses an expression that gives a function; "
-                  "`|>` binds loosest, so `(x |> f) + 1` needs its parentheses");
+        diag_note(
+            parser->diags, diag,
+            "a name, a field, a call, `fn(x) = …`, or in parentheses an expression that gives a function; "
+            "`|>` binds loosest, so `(x |> f) + 1` needs its parentheses");
     }
     return NODE(parser, AST_PIPE, sign.span, NULL, value, function);
 }

@@ -140,13 +140,19 @@ Token lexer_word(Lexer *lexer, int kind) {
     return lexer_make(lexer, lexer->last == TOKEN_DOT ? TOKEN_ID : kind);
 }
 
+static bool is_first_on_line(const Lexer *lexer) {
+    for (const unsigned char *p = lexer->line; p < lexer->token; p++)
+        if (*p != ' ' && *p != '\t')
+            return false;
+    return true;
+}
+
 /* A `##` comment documents what follows where a declaration could start, alone on its line. */
 void lexer_doc_line(Lexer *lexer) {
     if (lexer->last != 0 && lexer->last != TOKEN_SEP && lexer->last != TOKEN_LC)
         return;
-    for (const unsigned char *p = lexer->line; p < lexer->token; p++)
-        if (*p != ' ' && *p != '\t')
-            return;
+    if (!is_first_on_line(lexer))
+        return;
     const unsigned char *begin = lexer->token + 2, *end = lexer->cursor;
     if (begin < end && *begin == ' ')
         begin++;
@@ -190,21 +196,34 @@ Token lexer_open(Lexer *lexer, int kind, FrameKind frame) {
     return lexer_make(lexer, kind);
 }
 
-static Diag *report_unclosed(Lexer *lexer, Frame frame) {
-    if (frame.kind == FRAME_INTERPOLATION)
-        return lexer_error(lexer, DIAG_E0005, frame.span, "the string is not closed on its line");
-    return lexer_error(lexer, DIAG_E0102, frame.span, "`%c` is never closed", frame.kind);
+/* Reports a bracket or string that stays open; its label may say where.  While a wrong statement is dropped,
+ * its brackets say nothing new. */
+static void report_unclosed(Lexer *lexer, Frame frame, const char *label) {
+    if (lexer->is_recovering)
+        return;
+    Diag *diag = frame.kind == FRAME_INTERPOLATION
+                     ? lexer_error(lexer, DIAG_E0005, frame.span, "the string is not closed on its line")
+                     : lexer_error(lexer, DIAG_E0102, frame.span, "`%c` is never closed", frame.kind);
+    if (label)
+        diag_label(lexer->diags, diag, lexer_span(lexer), "%s", label);
 }
 
 /* Drops the `(` and `[` above the innermost other bracket and reports the innermost of them. */
 static bool close_forgotten(Lexer *lexer) {
     if (!is_newline_blind(top_frame(lexer)))
         return false;
-    Diag *diag = report_unclosed(lexer, lexer->frames[lexer->frame_count - 1]);
-    diag_label(lexer->diags, diag, lexer_span(lexer), "it must be closed before this");
+    report_unclosed(lexer, lexer->frames[lexer->frame_count - 1], "it must be closed before this");
     while (is_newline_blind(top_frame(lexer)))
         pop_frame(lexer);
     return true;
+}
+
+/* The string whose interpolation is open and holds all others. */
+static Frame outermost_string(const Lexer *lexer) {
+    uint32_t i = 0;
+    while (lexer->frames[i].kind != FRAME_INTERPOLATION)
+        i++;
+    return lexer->frames[i];
 }
 
 /* After a string that does not end: forgets every bracket opened in its statement. */
@@ -227,13 +246,16 @@ bool lexer_close(Lexer *lexer, FrameKind kind, Token *token) {
         return true;
     }
     if (!is_newline_blind(top)) {
-        lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` closes nothing", *lexer->token);
+        if (!lexer->is_recovering)
+            lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` closes nothing", *lexer->token);
         return false;
     }
     Frame opened = lexer->frames[lexer->frame_count - 1];
-    Diag *diag = lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` does not match `%c`", *lexer->token,
-                             opened.kind);
-    diag_label(lexer->diags, diag, opened.span, "opened here");
+    if (!lexer->is_recovering) {
+        Diag *diag = lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` does not match `%c`",
+                                 *lexer->token, opened.kind);
+        diag_label(lexer->diags, diag, opened.span, "opened here");
+    }
     uint32_t match = lexer->frame_count;
     while (match && is_newline_blind(lexer->frames[match - 1].kind) && lexer->frames[match - 1].kind != kind)
         match--;
@@ -251,7 +273,7 @@ bool lexer_close(Lexer *lexer, FrameKind kind, Token *token) {
 Token lexer_statement_word(Lexer *lexer, int kind) {
     if (lexer->last == TOKEN_DOT)
         return lexer_make(lexer, TOKEN_ID);
-    if (close_forgotten(lexer))
+    if (is_first_on_line(lexer) && close_forgotten(lexer))
         return make_separator_before(lexer, true);
     return lexer_make(lexer, kind);
 }
@@ -292,10 +314,7 @@ bool lexer_newline(Lexer *lexer, Token *separator) {
         lexer->doc_lines.count = 0;
     lexer->line = lexer->cursor;
     if (lexer->interpolation_count) {
-        uint32_t i = 0;
-        while (lexer->frames[i].kind != FRAME_INTERPOLATION)
-            i++;
-        report_unclosed(lexer, lexer->frames[i]);
+        report_unclosed(lexer, outermost_string(lexer), NULL);
         abandon_brackets(lexer);
     } else if (is_newline_blind(top_frame(lexer)) || !can_end_statement(lexer->last) ||
                continues_below(lexer)) {
@@ -313,7 +332,7 @@ bool lexer_skip_separator(const Lexer *lexer) {
 
 bool lexer_end(Lexer *lexer, Token *token) {
     if (lexer->frame_count) {
-        report_unclosed(lexer, lexer->frames[lexer->frame_count - 1]);
+        report_unclosed(lexer, lexer->frames[lexer->frame_count - 1], NULL);
         lexer->has_unclosed = true;
         lexer->frame_count = 0;
         *token = lexer_make(lexer, TOKEN_END);
@@ -356,7 +375,8 @@ static Token string_piece(Lexer *lexer, Span opening, int closed, int open) {
         return lexer_make(lexer, open);
     }
     if (!end) {
-        lexer_error(lexer, DIAG_E0005, opening, "the string is not closed on its line");
+        Frame frame = {FRAME_INTERPOLATION, opening};
+        report_unclosed(lexer, lexer->interpolation_count ? outermost_string(lexer) : frame, NULL);
         abandon_brackets(lexer);
         Token token = lexer_make(lexer, closed);
         token.is_made_up = true;
@@ -398,6 +418,14 @@ Token lexer_colon(Lexer *lexer) {
     while (lexer->cursor < lexer->limit && *lexer->cursor != '}' && *lexer->cursor != '"' &&
            *lexer->cursor != '\n')
         lexer->cursor++;
+    if (lexer->cursor < lexer->limit && *lexer->cursor == '"') {
+        lexer->cursor++; /* meant to end the string */
+        report_unclosed(lexer, outermost_string(lexer), "the `{` before this `:` is still open");
+        abandon_brackets(lexer);
+        Token token = lexer_make(lexer, TOKEN_STRING_END);
+        token.is_made_up = true;
+        return token;
+    }
     return lexer_make(lexer, TOKEN_FORMAT);
 }
 
@@ -496,8 +524,10 @@ void lexer_bad_character(Lexer *lexer) {
     while (lexer->cursor < lexer->limit && (*lexer->cursor & 0xc0) == 0x80 &&
            lexer->cursor - lexer->token < 4)
         lexer->cursor++;
+    while (lexer->cursor < lexer->limit && *lexer->token < 0x80 && *lexer->cursor == *lexer->token)
+        lexer->cursor++; /* a run of one sign is one error */
     Span span = lexer_span(lexer);
-    uint32_t length = span.end - span.begin;
+    uint32_t length = *lexer->token < 0x80 ? 1 : span.end - span.begin;
     uint32_t code_point = decode_code_point(lexer->token, length);
     Diag *diag = code_point < 0x20 || code_point == 0x7f
                      ? lexer_error(lexer, DIAG_E0003, span,

@@ -53,6 +53,7 @@ typedef struct Lexer {
     bool is_too_deep;             /* E0103 or E0002 was reported: nothing more is read */
     bool has_unclosed;            /* at the end of the text a bracket or string was open; reported */
     bool has_abandoned;           /* open brackets were dropped after an error: the next SEP is made up */
+    bool is_recovering;           /* set by the parser: the rest of a wrong statement is being dropped */
     uint32_t error_count;         /* errors reported by the lexer and the parser */
     VEC(Span) doc_lines;          /* `##` lines just above, not yet claimed by a declaration */
 } Lexer;

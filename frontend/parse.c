@@ -1,8 +1,9 @@
 /* The parser's driver: feeds tokens to the generated parser, words its errors, and resynchronises.
  *
- * After a syntax error Lemon has popped to the innermost list of statements and shifted `error`.  The driver then
- * drops the rest of the statement, with the blocks in it, up to the separator at the error's own brace depth.
- * Depth is bounded three times: open brackets by the lexer, the parser's stack here, the tree by its builders. */
+ * After a syntax error Lemon has popped to the innermost list of statements and shifted `error`.  The driver
+ * then drops the rest of the statement, with the blocks in it, up to the separator at the error's own brace
+ * depth. Depth is bounded three times: open brackets by the lexer, the parser's stack here, the tree by its
+ * builders. */
 #include "frontend/parse.h"
 #include "frontend/parser.h"
 #include "frontend/text.h"
@@ -12,6 +13,8 @@
 
 /* Symbols on the parser's stack: up to ten for each of AST_NESTING_LIMIT brackets, and prefix operators. */
 enum { STACK_LIMIT = 12 * AST_NESTING_LIMIT };
+/* Tokens of one wrong statement that are dropped before the parse is given up. */
+enum { DROP_LIMIT = 1 << 20 };
 
 void parser_too_deep_at(Parser *parser, Span span, const char *what) {
     if (parser->lexer.is_too_deep)
@@ -27,12 +30,20 @@ void parser_too_deep(Parser *parser) {
 
 /* ---- wording a syntax error ---- */
 
+/* Whether the next thing after the newline just read is a `{`. */
+static bool next_is_brace(const Lexer *lexer) {
+    const unsigned char *p = lexer->cursor;
+    while (p < lexer->limit && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+        p++;
+    return p < lexer->limit && *p == '{';
+}
+
 /* Kinds that can stand in an error's "expected" list, in the order they are named.  Kinds that start an
  * expression are summed up as one. */
 static const int expectable[] = {
-    TOKEN_ID,    TOKEN_STRING, TOKEN_ASSIGN, TOKEN_LP,       TOKEN_LB,        TOKEN_LC,        TOKEN_COMMA,
-    TOKEN_COLON, TOKEN_ARROW,  TOKEN_IN,     TOKEN_FN,       TOKEN_ELSE,      TOKEN_PARAM,     TOKEN_STATE,
-    TOKEN_LET,   TOKEN_DTYPE,  TOKEN_FOR,    TOKEN_MESSAGE,  TOKEN_AGGREGATE, TOKEN_UPDATE,    TOKEN_RP,
+    TOKEN_ID,    TOKEN_STRING, TOKEN_ASSIGN, TOKEN_LP,         TOKEN_LB,        TOKEN_LC,     TOKEN_COMMA,
+    TOKEN_COLON, TOKEN_ARROW,  TOKEN_IN,     TOKEN_FN,         TOKEN_ELSE,      TOKEN_PARAM,  TOKEN_STATE,
+    TOKEN_LET,   TOKEN_DTYPE,  TOKEN_FOR,    TOKEN_MESSAGE,    TOKEN_AGGREGATE, TOKEN_UPDATE, TOKEN_RP,
     TOKEN_RB,    TOKEN_RC,     TOKEN_SEP,    TOKEN_STRING_END,
 };
 
@@ -66,8 +77,12 @@ static const char *describe_expected(Parser *parser, const void *lemon) {
     return count ? text.text : NULL;
 }
 
+static bool is_word(const Token *token, const char *word) {
+    return token->text && token_length(token) == strlen(word) && !memcmp(token->text, word, strlen(word));
+}
+
 /* A hint for mistakes that other languages invite, or NULL. */
-static const char *hint_for(const Token *token, const Token *before) {
+static const char *hint_for(const Parser *parser, const void *lemon, const Token *token) {
     static const struct {
         const char *word, *hint;
     } words[] = {
@@ -78,21 +93,24 @@ static const char *hint_for(const Token *token, const Token *before) {
         {"elif", "write `else if`"},
         {"import", "a file is imported with `import \"path.gmx\"`"},
     };
+    const Token *before = &parser->previous[0];
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (before->text && token_length(before) == strlen(words[i].word) &&
-            !memcmp(before->text, words[i].word, strlen(words[i].word)))
+        if (is_word(before, words[i].word) || is_word(token, words[i].word))
             return words[i].hint;
+    bool follows_expression = parser_accepts(lemon, TOKEN_EQ);
     switch (token->kind) {
     case TOKEN_RESERVED:
         return "`break`, `continue`, `match`, `type` and `as` are kept for a later version of the language";
     case TOKEN_ASSIGN:
-        return "`==` compares; an assignment is a statement of its own";
-    case TOKEN_LC:
-        return "`{` belongs on the line of its `fn`, `if`, `for`, `while`, `layer` or `rule`";
+        return follows_expression ? "`==` compares; an assignment is a statement of its own" : NULL;
+    case TOKEN_SEP:
+        return next_is_brace(&parser->lexer)
+                   ? "`{` stands on the line of its `fn`, `if`, `for`, `while`, `layer` or `rule`"
+                   : NULL;
     case TOKEN_IF:
-        return before->kind ? "a choice is written `if c { a } else { b }`" : NULL;
+        return follows_expression ? "a choice is written `if c { a } else { b }`" : NULL;
     case TOKEN_COLON:
-        return "blocks are written in braces, `{ … }`";
+        return parser_accepts(lemon, TOKEN_LC) ? "blocks are written in braces, `{ … }`" : NULL;
     default:
         return NULL;
     }
@@ -130,8 +148,8 @@ static bool has_newline_between(const Token *a, const Token *b) {
     return a->text && memchr(a->text, '\n', (size_t)(b->text - a->text));
 }
 
-/* `a @` at a line's end takes the next line's first word as its operand: blame the operator then.  Returns the
- * token that the line ended with, or NULL. */
+/* `a @` at a line's end takes the next line's first word as its operand: blame the operator then.  Returns
+ * the token that the line ended with, or NULL. */
 static const Token *find_open_end(const Parser *parser, const Token *token) {
     const Token *before = &parser->previous[0], *earlier = &parser->previous[1];
     if (before->kind == TOKEN_FN && token->kind == TOKEN_ID) {
@@ -159,11 +177,15 @@ void parser_syntax_error(Parser *parser, const void *lemon, int kind, Token toke
     }
     const char *found = token_describe(parser->arena, &token);
     const char *expected = describe_expected(parser, lemon);
-    bool is_taken = is_keyword(token.kind) && parser_accepts(lemon, TOKEN_ID) && !parser_accepts(lemon, TOKEN_INTEGER);
-    Diag *diag = is_taken ? lexer_error(&parser->lexer, DIAG_E0101, token.span, "%s is a keyword and cannot be a name", found)
-                 : expected ? lexer_error(&parser->lexer, DIAG_E0101, token.span, "expected %s, found %s", expected, found)
-                            : lexer_error(&parser->lexer, DIAG_E0101, token.span, "%s cannot stand here", found);
-    const char *hint = hint_for(&token, &parser->previous[0]);
+    bool is_taken =
+        is_keyword(token.kind) && parser_accepts(lemon, TOKEN_ID) && !parser_accepts(lemon, TOKEN_INTEGER);
+    Diag *diag =
+        is_taken ? lexer_error(&parser->lexer, DIAG_E0101, token.span, "%s is a keyword and cannot be a name",
+                               found)
+        : expected
+            ? lexer_error(&parser->lexer, DIAG_E0101, token.span, "expected %s, found %s", expected, found)
+            : lexer_error(&parser->lexer, DIAG_E0101, token.span, "%s cannot stand here", found);
+    const char *hint = hint_for(parser, lemon, &token);
     if (hint)
         diag_note(parser->diags, diag, "%s", hint);
 }
@@ -178,21 +200,31 @@ static void give(Parser *parser, const Token *token) {
         parser_too_deep(parser);
 }
 
-/* Drops tokens after an error at `token` up to the separator that ends its statement, and gives that one. */
+/* Drops tokens from `token` on, up to the separator that ends its statement, and returns that one. */
+static Token drop_statement(Lexer *lexer, Token token) {
+    uint32_t depth = lexer->brace_count - (token.kind == TOKEN_LC), dropped = 0;
+    lexer->is_recovering = true;
+    while (token.kind != TOKEN_END && !(token.kind == TOKEN_SEP && lexer->brace_count <= depth)) {
+        token = lexer_next(lexer);
+        if (++dropped == DROP_LIMIT)
+            lexer->is_too_deep = true; /* an error was reported; this is no program */
+    }
+    lexer->is_recovering = false;
+    return token;
+}
+
 static void resynchronise(Parser *parser, Token token) {
     Lexer *lexer = &parser->lexer;
-    uint32_t depth = lexer->brace_count - (token.kind == TOKEN_LC);
-    while (!(token.kind == TOKEN_SEP && lexer->brace_count <= depth)) {
-        token = lexer_next(lexer);
-        if (token.kind == TOKEN_END)
-            break;
-    }
-    if (lexer_is_finished(lexer) || parser->has_failed)
-        return;
-    if (token.kind == TOKEN_END)
+    bool is_given = token.kind == TOKEN_SEP; /* Lemon has shifted it behind `error` */
+    if (is_given && next_is_brace(lexer))
+        drop_statement(lexer, lexer_next(lexer)); /* the `{` on a line of its own, and its block */
+    if (!is_given)
+        token = drop_statement(lexer, token);
+    if (!is_given && !lexer_is_finished(lexer) && !parser->has_failed) {
         token.kind = TOKEN_SEP;
-    token.is_made_up = true;
-    give(parser, &token);
+        token.is_made_up = true;
+        give(parser, &token);
+    }
     parser_forget_error(parser->lemon);
 }
 
@@ -203,15 +235,11 @@ static void run_parser(Parser *parser) {
         if (lexer_is_finished(lexer) || lexer->has_unclosed)
             return;
         give(parser, &token);
-        if (parser->has_syntax_error && token.kind != TOKEN_END) {
-            parser->has_syntax_error = false;
-            if (token.kind != TOKEN_SEP)
-                resynchronise(parser, token);
-            else
-                parser_forget_error(parser->lemon); /* shifted behind `error` */
-        }
         if (token.kind == TOKEN_END || parser->has_failed || lexer_is_finished(lexer))
             return;
+        if (parser->has_syntax_error)
+            resynchronise(parser, token);
+        parser->has_syntax_error = false;
     }
 }
 

@@ -70,8 +70,8 @@ static bool check_text(DiagSink *diags, const SourceFile *file) {
         return true;
     uint32_t at = file->base + (uint32_t)bad;
     if (text[bad])
-        diag_error(diags, DIAG_E0001, (Span){at, at + 1}, "byte 0x%02x at offset %zu is not valid UTF-8", text[bad],
-                   bad);
+        diag_error(diags, DIAG_E0001, (Span){at, at + 1}, "byte 0x%02x at offset %zu is not valid UTF-8",
+                   text[bad], bad);
     else
         diag_error(diags, DIAG_E0001, (Span){at, at + 1}, "a NUL byte at offset %zu; a source is text", bad);
     return false;
@@ -88,7 +88,8 @@ static void report_too_large(DiagSink *diags, Span at, const char *name) {
 static SourceFile *register_text(SourceMap *map, DiagSink *diags, const char *name, const char *text,
                                  size_t length) {
     if (length > UINT32_MAX - 2 - map->next_base) {
-        diag_error(diags, DIAG_E0002, (Span){0, 0}, "the sources of this session are larger than 4 GiB together");
+        diag_error(diags, DIAG_E0002, (Span){0, 0},
+                   "the sources of this session are larger than 4 GiB together");
         return NULL;
     }
     SourceFile *file = ARENA_NEW(map->arena, SourceFile);
@@ -152,7 +153,8 @@ static SourceFile *read_open(SourceMap *map, DiagSink *diags, const char *path, 
         return NULL;
     }
     size_t length;
-    char *text = read_stream(map, stream, is_regular && status.st_size > 0 ? (size_t)status.st_size : 65535, &length);
+    char *text =
+        read_stream(map, stream, is_regular && status.st_size > 0 ? (size_t)status.st_size : 65535, &length);
     if (ferror(stream))
         return report_unreadable(diags, at, path, strerror(errno));
     if (length > SOURCE_SIZE_LIMIT) {
