@@ -1,6 +1,7 @@
 /* Sources: registering, reading, checking and finding places; rendering is in render.c. */
 #define _POSIX_C_SOURCE 200809L
 #include "frontend/source.h"
+#include "frontend/unicode.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,29 +13,6 @@ void source_map_init(SourceMap *map, Arena *arena) {
 }
 
 /* ---- checking bytes ---- */
-
-static bool is_continuation(unsigned char c) {
-    return (c & 0xc0) == 0x80;
-}
-
-/* The length of the well-formed sequence at `p` (RFC 3629), 0 if there is none. */
-static size_t sequence_length(const unsigned char *p, size_t left) {
-    unsigned char c = p[0];
-    if (c < 0x80)
-        return 1;
-    if (c < 0xc2 || c > 0xf4)
-        return 0;
-    size_t length = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    if (left < length)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if (!is_continuation(p[i]))
-            return 0;
-    bool is_overlong = (c == 0xe0 && p[1] < 0xa0) || (c == 0xf0 && p[1] < 0x90);
-    bool is_surrogate = c == 0xed && p[1] > 0x9f;
-    bool is_beyond = c == 0xf4 && p[1] > 0x8f;
-    return is_overlong || is_surrogate || is_beyond ? 0 : length;
-}
 
 /* The offset of the first byte that is NUL or not UTF-8; `length` if there is none. */
 static size_t find_bad_byte(const unsigned char *text, size_t length) {
@@ -49,7 +27,7 @@ static size_t find_bad_byte(const unsigned char *text, size_t length) {
         }
         if (i == length)
             break;
-        size_t step = text[i] ? sequence_length(text + i, length - i) : 0;
+        size_t step = text[i] ? unicode_sequence_length(text + i, length - i) : 0;
         if (!step)
             return i;
         i += step;
@@ -194,34 +172,31 @@ const SourceFile *source_find(const SourceMap *map, uint32_t position) {
     return find_file(map, position);
 }
 
+static uint32_t count_newlines(const char *text, uint32_t begin, uint32_t end) {
+    uint32_t count = 0;
+    for (uint32_t i = begin; i < end; i++)
+        count += text[i] == '\n';
+    return count;
+}
+
 static void count_lines(SourceMap *map, SourceFile *file) {
-    VEC(uint32_t) starts = {0};
-    vec_push(map->arena, &starts, 0);
-    const char *p = file->text, *end = file->text + file->length;
-    while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-        p++;
-        vec_push(map->arena, &starts, (uint32_t)(p - file->text));
-    }
-    file->line_starts = starts.items;
-    file->line_count = starts.count;
+    uint32_t block_count = file->length / SOURCE_BLOCK + 1;
+    uint32_t *lines = ARENA_ARRAY(map->arena, uint32_t, block_count);
+    for (uint32_t i = 1; i < block_count; i++)
+        lines[i] = lines[i - 1] + count_newlines(file->text, (i - 1) * SOURCE_BLOCK, i * SOURCE_BLOCK);
+    file->block_lines = lines;
 }
 
 SourcePlace source_place(SourceMap *map, uint32_t position) {
     SourceFile *file = find_file(map, position);
     if (!file)
-        return (SourcePlace){NULL, 0, 0};
-    if (!file->line_count)
+        return (SourcePlace){0};
+    if (!file->block_lines)
         count_lines(map, file);
-    uint32_t offset = position - file->base, low = 0, high = file->line_count;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (file->line_starts[middle] <= offset)
-            low = middle;
-        else
-            high = middle;
-    }
-    uint32_t column = 1;
-    for (uint32_t i = file->line_starts[low]; i < offset; i++)
-        column += !is_continuation((unsigned char)file->text[i]);
-    return (SourcePlace){file, low + 1, column};
+    uint32_t offset = position - file->base, block = offset / SOURCE_BLOCK;
+    uint32_t line = 1 + file->block_lines[block] + count_newlines(file->text, block * SOURCE_BLOCK, offset);
+    uint32_t begin = offset, column = 1;
+    for (; begin > 0 && file->text[begin - 1] != '\n'; begin--)
+        column += ((unsigned char)file->text[begin - 1] & 0xc0) != 0x80;
+    return (SourcePlace){file, line, column, begin};
 }
