@@ -134,7 +134,9 @@ LLVMValueRef math_tanh(LlvmBuild *build, LLVMValueRef x) {
     LLVMValueRef q =
         is_f64 ? BUILD_POLYNOMIAL(build, square, tanh_q_f64) : BUILD_POLYNOMIAL(build, square, tanh_q_f32);
 
-    ExpReduction reduced = math_exp_reduce(build, build_add(build, a, a), false);
+    /* In float n is at most 26 and an error of e^(2|x|) counts little: the low part of n ln 2 can go. */
+    LLVMValueRef twice = build_add(build, a, a);
+    ExpReduction reduced = is_f64 ? math_exp_reduce(build, twice, false) : reduce_high(build, twice, false);
     LLVMValueRef power = math_exp_power(build, a, reduced.shifted, 0);
     LLVMValueRef e_plus_1 = build_fma(build, math_exp_polynomial(build, reduced.r), power, one);
 
