@@ -214,7 +214,7 @@ static CacheEntry *cache_scan(ObjectCache *cache, size_t *count) {
             entries = larger;
         }
         CacheEntry *added = &entries[(*count)++];
-        snprintf(added->name, sizeof added->name, "%s", entry->d_name);
+        memcpy(added->name, entry->d_name, strlen(entry->d_name) + 1); /* shorter than 64: seen above */
         added->bytes = status.st_size;
         added->modified = status.st_mtim;
         cache->total += status.st_size;
