@@ -3,6 +3,7 @@
 #include "codegen/llvm/math.h"
 #include "codegen/llvm/scalar_parts.h"
 #include <assert.h>
+#include <stddef.h>
 
 /* ---- types and constants ------------------------------------------------------------------------ */
 
@@ -77,7 +78,7 @@ typedef struct OpLowering {
 
 enum { LLVMNONE = 0 };
 #define NAME_UNUSED(name)
-#define LOWER_ARITH(f, s, u)  .how = LOWERING_ARITH, .arith = {LLVM##f, LLVM##s, LLVM##u}, NAME_UNUSED
+#define LOWER_ARITH(f, s, u) .how = LOWERING_ARITH, .arith = {LLVM##f, LLVM##s, LLVM##u}, NAME_UNUSED
 #define LOWER_CMP(f, s, u)                                                                                   \
     .how = LOWERING_CMP, .predicate = {LLVMReal##f, LLVMInt##s, LLVMInt##u}, NAME_UNUSED
 #define LOWER_INTRINSIC(text) .how = LOWERING_INTRINSIC, .intrinsic = text, NAME_UNUSED
@@ -128,6 +129,11 @@ static LLVMValueRef lower(ScalarOp *op, const OpLowering *row) {
     default:
         return assert(!"an elementwise op"), op->operands[0];
     }
+}
+
+bool llvm_op_is_heavy(Op op) {
+    return op_lowering[op].how == LOWERING_MATH || op == OP_pow || op == OP_philox || op == OP_floordiv ||
+           op == OP_mod;
 }
 
 static bool moves_only(Op op) {

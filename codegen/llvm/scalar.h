@@ -26,6 +26,8 @@ LLVMValueRef llvm_scalar_const(LLVMContextRef context, Dtype dtype, uint64_t bit
 /* A scalar in all of `lanes` lanes; vectors, and anything when lanes is 0, are returned unchanged. */
 LLVMValueRef llvm_splat(LlvmBuild *build, LLVMValueRef value, unsigned lanes);
 
+/* Ops that are many instructions or a loop. */
+bool llvm_op_is_heavy(Op op);
 /* op(operands): all scalars or all vectors of one lane count; `dtype` is that of the operands (of the last
  * two for `where`).  May create basic blocks. */
 LLVMValueRef llvm_scalar_op(LlvmBuild *build, Op op, Dtype dtype, const LLVMValueRef *operands,

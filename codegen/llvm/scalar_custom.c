@@ -18,8 +18,7 @@ static LLVMValueRef compare(ScalarOp *op, LLVMIntPredicate predicate, LLVMValueR
     return LLVMBuildICmp(op->build->builder, predicate, x, y, "");
 }
 
-static LLVMValueRef compare_float(ScalarOp *op, LLVMRealPredicate predicate, LLVMValueRef x,
-                                  LLVMValueRef y) {
+static LLVMValueRef compare_float(ScalarOp *op, LLVMRealPredicate predicate, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildFCmp(op->build->builder, predicate, x, y, "");
 }
 
@@ -68,7 +67,8 @@ LLVMValueRef llvm_scalar_sign(ScalarOp *op) {
         result = choose(op, compare_float(op, LLVMRealOGT, x, zero), build_real(x, 1), result);
         return choose(op, compare_float(op, LLVMRealOLT, x, zero), build_real(x, -1), result);
     }
-    LLVMValueRef positive = is_signed(op) ? compare(op, LLVMIntSGT, x, zero) : compare(op, LLVMIntNE, x, zero);
+    LLVMValueRef positive =
+        is_signed(op) ? compare(op, LLVMIntSGT, x, zero) : compare(op, LLVMIntNE, x, zero);
     LLVMValueRef result = choose(op, positive, build_integer(x, 1), zero);
     if (!is_signed(op))
         return result;
@@ -92,9 +92,8 @@ static LLVMValueRef floor_by_f64(ScalarOp *op, LLVMValueRef a, LLVMValueRef b) {
     LLVMTypeRef type = LLVMTypeOf(a),
                 f64 = build_type_like(LLVMDoubleTypeInContext(op->build->context), type);
     LLVMOpcode to_float = is_signed(op) ? LLVMSIToFP : LLVMUIToFP;
-    LLVMValueRef quotient =
-        LLVMBuildFDiv(builder, LLVMBuildCast(builder, to_float, a, f64, ""),
-                      LLVMBuildCast(builder, to_float, b, f64, ""), "");
+    LLVMValueRef quotient = LLVMBuildFDiv(builder, LLVMBuildCast(builder, to_float, a, f64, ""),
+                                          LLVMBuildCast(builder, to_float, b, f64, ""), "");
     quotient = build_intrinsic(op->build, "llvm.floor", &quotient, 1);
     return LLVMBuildCast(builder, is_signed(op) ? LLVMFPToSI : LLVMFPToUI, quotient, type, "");
 }
@@ -114,8 +113,7 @@ static Quotient divide_integers(ScalarOp *op) {
         quotient = LLVMBuildUDiv(builder, a, divisor, "");
     } else {
         quotient = LLVMBuildSDiv(builder, a, divisor, "");
-        LLVMValueRef rest =
-            LLVMBuildSub(builder, a, LLVMBuildMul(builder, quotient, divisor, ""), "");
+        LLVMValueRef rest = LLVMBuildSub(builder, a, LLVMBuildMul(builder, quotient, divisor, ""), "");
         LLVMValueRef differs = compare(op, LLVMIntSLT, LLVMBuildXor(builder, rest, divisor, ""), zero);
         differs = LLVMBuildAnd(builder, differs, compare(op, LLVMIntNE, rest, zero), "");
         quotient = choose(op, differs, LLVMBuildSub(builder, quotient, one, ""), quotient);
@@ -145,8 +143,8 @@ static Quotient divide_floats(ScalarOp *op) {
     result.remainder = choose(op, is_exact, build_copysign(op->build, zero, b), result.remainder);
     quotient = choose(op, differs, LLVMBuildFSub(builder, quotient, build_real(a, 1), ""), quotient);
     LLVMValueRef floor = build_intrinsic(op->build, "llvm.floor", &quotient, 1);
-    LLVMValueRef too_low = compare_float(op, LLVMRealOGT, LLVMBuildFSub(builder, quotient, floor, ""),
-                                         build_real(a, 0.5));
+    LLVMValueRef too_low =
+        compare_float(op, LLVMRealOGT, LLVMBuildFSub(builder, quotient, floor, ""), build_real(a, 0.5));
     floor = choose(op, too_low, LLVMBuildFAdd(builder, floor, build_real(a, 1), ""), floor);
     LLVMValueRef is_zero = compare_float(op, LLVMRealOEQ, quotient, zero);
     floor = choose(op, is_zero, build_copysign(op->build, zero, ratio), floor);
