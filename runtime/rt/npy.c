@@ -167,6 +167,9 @@ static int32_t read_value(gmxrt_ctx *ctx, const char *path, Scanner *scanner, co
             return fail_header(ctx, path, "`descr` is no type", span);
         }
         if (!find_dtype(descr, out)) {
+            for (char *at = descr; *at; at++) {
+                *at = *at < ' ' || *at > '~' ? '?' : *at; /* fit to be printed */
+            }
             return gmxrt_fail(ctx, RT_E0403, span,
                               "`%.300s` holds elements of the NumPy type `%s`, which GMX "
                               "does not read",
