@@ -139,6 +139,7 @@ static void backend_destroy(Backend *backend) {
     for (uint32_t i = 0; i < backend->table_count; i++)
         free(backend->tables[i]);
     free(backend->tables);
+    free(backend->runtime_archive);
     free(backend->loaded);
     pthread_mutex_destroy(&backend->lock);
     free(backend);
@@ -153,6 +154,8 @@ static Backend *backend_create(const BackendOptions *options, char **message) {
     pthread_mutex_init(&backend->lock, NULL);
     backend->symbols = options->symbols;
     backend->symbol_count = options->symbol_count;
+    backend->is_default_cpu = !options->target_cpu;
+    backend->runtime_archive = options->runtime_archive ? strdup(options->runtime_archive) : NULL;
     if (!target_init(&backend->target, options->target_cpu, options->optimization, message)) {
         backend_destroy(backend);
         return NULL;
