@@ -17,8 +17,8 @@ struct ExportList; /* codegen/export.h */
 typedef int32_t (*CompiledFunction)(gmxrt_ctx *ctx, gmxrt_tensor *const *parameters, gmxrt_tensor **results);
 
 typedef struct BackendOptions {
-    /* NULL or "native": this machine; "x86-64-v3", ….  Libraries with exports: NULL means x86-64-v3 and v4 code,
-     * chosen at run time. */
+    /* NULL or "native": this machine; "x86-64-v3", ….  Libraries with exports: NULL means x86-64-v3 and v4
+     * code, chosen at run time. */
     const char *target_cpu;
     int optimization;            /* 0…3 */
     const char *cache_directory; /* object cache; NULL: none */

@@ -50,7 +50,8 @@ static void put_extent(Text *text, const ExportFunction *function, const ExportD
 }
 
 /* " *   x: float[b, 64]" */
-static void put_value(Text *text, const ExportFunction *function, const ExportParameter *value, const char *role) {
+static void put_value(Text *text, const ExportFunction *function, const ExportParameter *value,
+                      const char *role) {
     put(text, " *   %s%s: %s", value->name, role, dtype_name(value->dtype));
     for (uint32_t k = 0; k < value->rank; k++) {
         put(text, k ? ", " : "[");
@@ -100,14 +101,16 @@ const char *header_text(const ExportList *exports, Arena *arena) {
     put_guard(&text, name);
     put(&text, "\n#define ");
     put_guard(&text, name);
-    put(&text, "\n\n#include <stdbool.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    put(&text,
+        "\n\n#include <stdbool.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     for (uint32_t i = 0; i < exports->functions.count; i++) {
         put_comment(&text, exports->functions.items[i]);
         put_prototype(&text, exports->functions.items[i]);
         put(&text, "\n");
     }
-    put(&text, "/* Why the last call on this thread failed; \"\" if it did not.  Valid until the next call. */\n"
-               "const char *gmx_last_error(void);\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
+    put(&text,
+        "/* Why the last call on this thread failed; \"\" if it did not.  Valid until the next call. */\n"
+        "const char *gmx_last_error(void);\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
     vec_push(arena, &text.bytes, '\0');
     return text.bytes.items;
 }

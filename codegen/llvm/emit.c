@@ -35,7 +35,8 @@ static bool fail_text(Emission *e, const char *text) {
     return false;
 }
 
-/* ---- targets -------------------------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------------------------------
+ */
 static const LlvmTarget *make_target(Emission *e, const char *cpu) {
     char *message = NULL;
     LlvmTarget *target = &e->owned[e->owned_count];
@@ -64,7 +65,8 @@ static int64_t level_of(const LlvmTarget *target) {
     return target->vector_bits == 512 ? 4 : target->vector_bits == 256 ? 3 : 1;
 }
 
-/* ---- functions ------------------------------------------------------------------------------------------ */
+/* ---- functions ------------------------------------------------------------------------------------------
+ */
 static void make_internal(Emission *e, const char *symbol) {
     LLVMValueRef function = LLVMGetNamedFunction(e->unit.module, symbol);
     if (function && e->exports)
@@ -143,7 +145,8 @@ static bool emit_export(Emission *e, const ExportFunction *function) {
     }
     e->unit.target = e->base;
     const char *message = NULL;
-    return export_wrapper(&e->unit, e->exports, function, &plan, code, e->variant_count, &e->arena, &message) ||
+    return export_wrapper(&e->unit, e->exports, function, &plan, code, e->variant_count, &e->arena,
+                          &message) ||
            fail_text(e, message);
 }
 
@@ -161,7 +164,8 @@ static bool emit_module(Emission *e) {
     return true;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------
+ */
 static bool write_bytes(FILE *file, const char *data, size_t length) {
     return fwrite(data, 1, length, file) == length && fflush(file) == 0;
 }
@@ -216,7 +220,8 @@ static bool link_library(Emission *e, const char *path, const char *data, size_t
         free(archive);
         return fail_text(e, "libgmxrt.a was not found beside the back end's library");
     }
-    char *object = temporary_beside(e, path), *library = object ? temporary_beside(e, path) : NULL, *message = NULL;
+    char *object = temporary_beside(e, path), *library = object ? temporary_beside(e, path) : NULL,
+         *message = NULL;
     bool done = library && write_file(e, object, data, length);
     if (done && link_shared(object, archive, names, e->exports->functions.count, library, &message) != 0)
         done = fail_text(e, message);

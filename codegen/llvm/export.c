@@ -13,7 +13,8 @@ typedef struct Export {
     const char *message;
 } Export;
 
-/* ---- constants ------------------------------------------------------------------------------------------ */
+/* ---- constants ------------------------------------------------------------------------------------------
+ */
 static LLVMValueRef constant_global(Export *e, LLVMValueRef value, const char *name) {
     LLVMValueRef global = LLVMAddGlobal(e->unit->module, LLVMTypeOf(value), name);
     LLVMSetInitializer(global, value);
@@ -23,8 +24,8 @@ static LLVMValueRef constant_global(Export *e, LLVMValueRef value, const char *n
 }
 
 static LLVMValueRef constant_text(Export *e, const char *text) {
-    return constant_global(
-        e, LLVMConstStringInContext(e->unit->context, text, (unsigned)strlen(text), false), "text");
+    return constant_global(e, LLVMConstStringInContext(e->unit->context, text, (unsigned)strlen(text), false),
+                           "text");
 }
 
 static LLVMValueRef constant_struct(Export *e, LLVMValueRef *fields, unsigned count) {
@@ -32,7 +33,8 @@ static LLVMValueRef constant_struct(Export *e, LLVMValueRef *fields, unsigned co
 }
 
 static LLVMValueRef constant_array(Export *e, LLVMTypeRef type, LLVMValueRef *items, uint32_t count) {
-    return count ? constant_global(e, LLVMConstArray2(type, items, count), "array") : LLVMConstNull(e->pointer);
+    return count ? constant_global(e, LLVMConstArray2(type, items, count), "array")
+                 : LLVMConstNull(e->pointer);
 }
 
 static LLVMValueRef int32(Export *e, uint64_t value) {
@@ -45,7 +47,8 @@ static LLVMValueRef describe_values(Export *e) {
     for (uint32_t i = 0; i < count; i++) {
         const ExportParameter *value =
             i < inputs ? &e->function->parameters.items[i] : &e->function->results.items[i - inputs];
-        LLVMValueRef fields[] = {constant_text(e, value->name), int32(e, value->dtype), int32(e, value->rank)};
+        LLVMValueRef fields[] = {constant_text(e, value->name), int32(e, value->dtype),
+                                 int32(e, value->rank)};
         items[i] = constant_struct(e, fields, 3);
     }
     return constant_array(e, count ? LLVMTypeOf(items[0]) : e->i8, items, count);
@@ -59,7 +62,8 @@ static LLVMValueRef describe_dims(Export *e) {
 }
 
 /* Every place that the code can name in an error. */
-static LLVMValueRef describe_places(Export *e, const ExportList *exports, const HostPlan *plan, uint32_t *count) {
+static LLVMValueRef describe_places(Export *e, const ExportList *exports, const HostPlan *plan,
+                                    uint32_t *count) {
     LLVMValueRef *items = ARENA_ARRAY(e->arena, LLVMValueRef, plan->table.count);
     *count = 0;
     for (uint32_t id = 0; exports->place && id < plan->function->node_count; id++) {
@@ -83,7 +87,8 @@ static LLVMValueRef describe_code(Export *e, const ExportCode *code, uint32_t co
     return constant_array(e, LLVMTypeOf(items[0]), items, count);
 }
 
-/* ---- extents -------------------------------------------------------------------------------------------- */
+/* ---- extents --------------------------------------------------------------------------------------------
+ */
 /* A derived extent is C text over the dim names: sum := product (+|- product)*, product := factor (*|/|%
  * factor)*, factor := number | name | (sum) | -factor.  Overflow and division by zero make `failed`. */
 typedef struct Formula {
@@ -143,7 +148,8 @@ static LLVMValueRef formula_name(Formula *f) {
 static LLVMValueRef formula_number(Formula *f) {
     int64_t value = 0;
     for (; isdigit((unsigned char)*f->at); f->at++)
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *f->at - '0', &value)) {
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *f->at - '0', &value)) {
             formula_error(f);
             value = 0;
         }
@@ -179,7 +185,7 @@ static LLVMValueRef formula_product(Formula *f) {
     LLVMValueRef value = formula_factor(f);
     while (*f->at == '*' || *f->at == '/' || *f->at == '%') {
         char operator= * f->at++;
-        if (operator== '/' && *f->at == '/')
+        if (operator== '/' && * f->at == '/')
             f->at++;
         LLVMValueRef next = formula_factor(f);
         value = operator== '*' ? formula_apply(f, "llvm.smul.with.overflow", value, next)
@@ -202,7 +208,8 @@ static LLVMValueRef extent_of(Export *e, const ExportDim *dim) {
         return LLVMConstInt(e->i64, (uint64_t)dim->value, true);
     if (dim->dim >= 0)
         return LLVMGetParam(e->wrapper, (unsigned)dim->dim);
-    Formula formula = {.export = e, .at = dim->formula ? dim->formula : "",
+    Formula formula = {.export = e,
+                       .at = dim->formula ? dim->formula : "",
                        .failed = LLVMConstNull(LLVMInt1TypeInContext(e->unit->context))};
     LLVMValueRef value = formula_sum(&formula);
     if (*formula.at)
@@ -210,7 +217,8 @@ static LLVMValueRef extent_of(Export *e, const ExportDim *dim) {
     return LLVMBuildSelect(e->builder, formula.failed, LLVMConstInt(e->i64, (uint64_t)-1, true), value, "");
 }
 
-/* ---- the wrapper ---------------------------------------------------------------------------------------- */
+/* ---- the wrapper ----------------------------------------------------------------------------------------
+ */
 static LLVMTypeRef scalar_type(Export *e, Dtype dtype) { /* by value in C */
     switch (dtype) {
     case DTYPE_f32:
@@ -229,8 +237,9 @@ static LLVMTypeRef wrapper_type(Export *e) {
     for (uint32_t i = 0; i < function->dims.count; i++)
         types[at++] = e->i64;
     for (uint32_t i = 0; i < function->parameters.count; i++)
-        types[at++] = function->parameters.items[i].is_scalar ? scalar_type(e, function->parameters.items[i].dtype)
-                                                              : e->pointer;
+        types[at++] = function->parameters.items[i].is_scalar
+                          ? scalar_type(e, function->parameters.items[i].dtype)
+                          : e->pointer;
     for (uint32_t i = 0; i < function->results.count; i++)
         types[at++] = e->pointer;
     return LLVMFunctionType(e->i32, types, count, false);
@@ -284,7 +293,8 @@ static LLVMValueRef store_dims(Export *e) {
 }
 
 static void build_body(Export *e, LLVMValueRef description) {
-    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->unit->context, e->wrapper, "entry"));
+    LLVMPositionBuilderAtEnd(e->builder,
+                             LLVMAppendBasicBlockInContext(e->unit->context, e->wrapper, "entry"));
     LLVMValueRef arguments[] = {description, store_dims(e), store_extents(e), store_addresses(e)};
     LLVMTypeRef types[] = {e->pointer, e->pointer, e->pointer, e->pointer};
     LLVMTypeRef type = LLVMFunctionType(e->i32, types, 4, false);
@@ -318,7 +328,8 @@ bool export_wrapper(LlvmUnit *unit, const ExportList *exports, const ExportFunct
                              place_table,
                              describe_code(&e, code, code_count)};
     e.builder = LLVMCreateBuilderInContext(context);
-    build_body(&e, constant_global(&e, constant_struct(&e, fields, sizeof fields / sizeof *fields), "export"));
+    build_body(&e,
+               constant_global(&e, constant_struct(&e, fields, sizeof fields / sizeof *fields), "export"));
     LLVMDisposeBuilder(e.builder);
     *message = e.message;
     return !e.message;

@@ -15,14 +15,26 @@
 
 extern char **environ;
 
+/* FOLDER/libgmxrt.a for a file in FOLDER; NULL unless it can be read. */
+static char *archive_beside(const char *file) {
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    char *path = slash ? llvm_format("%.*s/libgmxrt.a", (int)(slash - file), file) : NULL;
+    if (path && access(path, R_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
 char *link_archive(void) {
     Dl_info info;
+    char program[4096];
     void *here = (void *)(uintptr_t)&link_archive;
-    if (!dladdr(here, &info) || !info.dli_fname)
-        return NULL;
-    const char *slash = strrchr(info.dli_fname, '/');
-    int folder = slash ? (int)(slash - info.dli_fname) : 1;
-    return llvm_format("%.*s/libgmxrt.a", folder, slash ? info.dli_fname : ".");
+    char *path = dladdr(here, &info) ? archive_beside(info.dli_fname) : NULL;
+    if (path)
+        return path;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1); /* linked into the program */
+    program[length > 0 ? length : 0] = 0;
+    return archive_beside(program);
 }
 
 /* The version script: { global: NAMES gmx_*; local: *; }; a malloc'ed path, or NULL. */
@@ -49,7 +61,8 @@ static void read_words(int descriptor, char words[400]) {
     size_t used = 0;
     char rest[256];
     for (;;) {
-        ssize_t count = used < 399 ? read(descriptor, words + used, 399 - used) : read(descriptor, rest, sizeof rest);
+        ssize_t count =
+            used < 399 ? read(descriptor, words + used, 399 - used) : read(descriptor, rest, sizeof rest);
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
@@ -96,14 +109,14 @@ int link_shared(const char *object, const char *archive, const char *const *name
         free(script);
         return 1;
     }
-    char *arguments[] = {
-        "ld", "-shared", "--build-id", "--gc-sections", "-z", "relro", "-z", "noexecstack", "--eh-frame-hdr",
+    char *arguments[] = {"ld", "-shared", "--build-id", "--gc-sections", "-z", "relro", "-z", "noexecstack",
+                         "--eh-frame-hdr",
 #ifndef __SANITIZE_ADDRESS__ /* a sanitized archive takes its functions from the program */
-        "--no-undefined",
+                         "--no-undefined",
 #endif
-        script_option, "-o", (char *)output, (char *)object, (char *)archive, "--as-needed",
-        /* by soname, so that no development package is needed */
-        "-l:libm.so.6", "-l:libc.so.6", "-l:ld-linux-x86-64.so.2", NULL};
+                         script_option, "-o", (char *)output, (char *)object, (char *)archive, "--as-needed",
+                         /* by soname, so that no development package is needed */
+                         "-l:libm.so.6", "-l:libc.so.6", "-l:ld-linux-x86-64.so.2", NULL};
     int status = run_linker(arguments, message);
     unlink(script);
     free(script);

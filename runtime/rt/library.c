@@ -57,7 +57,8 @@ static int32_t describe(gmxrt_ctx *ctx, const gmxrt_library_value *value, const 
     for (int32_t k = value->rank; k-- > 0;) {
         tensor->shape[k] = extents[k];
         tensor->strides[k] = stride;
-        stride = (int64_t)((uint64_t)stride * (uint64_t)(extents[k] > 0 ? extents[k] : 1)); /* may wrap beside a 0 */
+        stride = (int64_t)((uint64_t)stride *
+                           (uint64_t)(extents[k] > 0 ? extents[k] : 1)); /* may wrap beside a 0 */
     }
     return 0;
 }
@@ -67,7 +68,8 @@ static bool overlaps(const gmxrt_buffer *a, const gmxrt_buffer *b) {
     return a->bytes > 0 && b->bytes > 0 && x < y + (uint64_t)b->bytes && y < x + (uint64_t)a->bytes;
 }
 
-static int32_t check_overlap(gmxrt_ctx *ctx, const gmxrt_library_function *function, const Argument *arguments) {
+static int32_t check_overlap(gmxrt_ctx *ctx, const gmxrt_library_function *function,
+                             const Argument *arguments) {
     int32_t inputs = function->parameter_count, count = inputs + function->result_count;
     for (int32_t o = inputs; o < count; o++)
         for (int32_t i = 0; i < o; i++)
@@ -96,8 +98,8 @@ static int32_t check_result(gmxrt_ctx *ctx, const gmxrt_library_value *value, co
                             const gmxrt_tensor *wanted) {
     for (int32_t k = 0; k < value->rank; k++)
         if (made->shape[k] != wanted->shape[k])
-            return gmxrt_fail(ctx, RT_E0301, 0, "`%s` has extent %lld in axis %d, its type says %lld", value->name,
-                              (long long)made->shape[k], k, (long long)wanted->shape[k]);
+            return gmxrt_fail(ctx, RT_E0301, 0, "`%s` has extent %lld in axis %d, its type says %lld",
+                              value->name, (long long)made->shape[k], k, (long long)wanted->shape[k]);
     return 0;
 }
 
@@ -126,8 +128,8 @@ static void add_place(gmxrt_ctx *ctx, const gmxrt_library_function *function) {
         if (ctx->error.span && function->places[i].span == ctx->error.span) {
             char message[sizeof ctx->error.message];
             memcpy(message, ctx->error.message, sizeof message);
-            snprintf(ctx->error.message, sizeof ctx->error.message, "%.200s: %.300s", function->places[i].text,
-                     message);
+            snprintf(ctx->error.message, sizeof ctx->error.message, "%.200s: %.300s",
+                     function->places[i].text, message);
             return;
         }
 }
