@@ -77,3 +77,11 @@ endif()
 gmx_test(includes sh tests/check_includes.sh)
 gmx_test(format sh tests/check_format.sh)
 gmx_test(lines sh tests/count_lines.sh)
+
+# IR in, IR out: tests/passes/<pass>/*.gmxir, run by tests/run_passes.c.
+add_executable(run_passes ${root}/tests/run_passes.c)
+target_link_libraries(run_passes PRIVATE ${internal_libraries})
+if(NOT (EXISTS ${root}/passes/schedule.c AND EXISTS ${root}/passes/memory.c))
+  target_compile_definitions(run_passes PRIVATE GMX_PASSES_UNTIL_FUSE)
+endif()
+gmx_test(passes run_passes tests/passes)
