@@ -69,7 +69,7 @@ endif()
 
 add_executable(run_programs ${root}/tests/run_programs.c)
 gmx_test(program_runner sh tests/check_runner.sh $<TARGET_FILE:run_programs>)
-if(TARGET gmx)
+if(TARGET gmx AND EXISTS ${root}/tests/lang)
   gmx_test(programs run_programs $<TARGET_FILE:gmx> tests/lang)
   set_tests_properties(programs PROPERTIES PROCESSORS 2)
 endif()
