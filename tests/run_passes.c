@@ -14,16 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#ifdef GMX_PASSES_UNTIL_FUSE /* until every pass of the pipeline exists */
-static const PassInfo passes[] = {{"promote", pass_promote, true, ""},
-                                  {"simplify", pass_simplify, false, ""},
-                                  {"fuse", pass_fuse, true, ""}};
-static const uint32_t passes_count = sizeof passes / sizeof *passes;
-#else
-#define passes       pass_table
-#define passes_count pass_count
-#endif
-
 static const char OUTPUT_LINE[] = "# output\n";
 
 typedef struct Text {
@@ -90,9 +80,9 @@ static bool verify_module(Test *test, const IrModule *module, const char **messa
 }
 
 static const PassInfo *find_pass(const char *name) {
-    for (uint32_t i = 0; i < passes_count; i++)
-        if (!strcmp(passes[i].name, name))
-            return &passes[i];
+    for (uint32_t i = 0; i < pass_count; i++)
+        if (!strcmp(pass_table[i].name, name))
+            return &pass_table[i];
     return NULL;
 }
 
@@ -170,7 +160,7 @@ static bool check_structure(Test *test, const char *line) {
     if (sscanf(line, "%31[a-z]):%n", pass_name, &used) != 1 || !find_pass(pass_name))
         return fail(test, "structure: unknown pass", line);
     IrModule *module = parse(test, test->input);
-    for (const PassInfo *pass = passes; pass <= find_pass(pass_name); pass++)
+    for (const PassInfo *pass = pass_table; pass <= find_pass(pass_name); pass++)
         if (!run_pass(test, module, pass))
             return false;
     PassStructure sum = {0};
