@@ -31,6 +31,9 @@ ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased);
 ExpReduction math_exp_reduce_sum(LlvmBuild *build, LLVMValueRef high, LLVMValueRef low);
 /* e^r for a reduced r. */
 LLVMValueRef math_exp_polynomial(LlvmBuild *build, LLVMValueRef r);
+/* x split as n + r with |r| <= 1/2, and 2^r. */
+ExpReduction math_exp2_reduce(LlvmBuild *build, LLVMValueRef x, bool biased);
+LLVMValueRef math_exp2_polynomial(LlvmBuild *build, LLVMValueRef r);
 /* value * 2^n over the whole range, rounded once: overflow to infinity, gradual underflow (biased reduction).
  */
 LLVMValueRef math_exp_scale(LlvmBuild *build, LLVMValueRef value, LLVMValueRef shifted);
@@ -46,6 +49,7 @@ LLVMValueRef math_libm(LlvmBuild *build, const char *name, LLVMValueRef mask, LL
                        LLVMValueRef x, LLVMValueRef y_or_null);
 
 LLVMValueRef math_exp(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_exp2(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_expm1(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_tanh(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_log(LlvmBuild *build, LLVMValueRef x);
