@@ -1,4 +1,4 @@
-/* exp and what is made of it: expm1, tanh.
+/* exp, exp2, expm1, and their pieces for the functions made of them.
  *
  * x = n ln 2 + r with an integer n and |r| <= ln 2 / 2; e^r is a polynomial and
  * 2^n is put together from exponent bits.  n comes from adding 1.5 * 2^23 (or
@@ -55,13 +55,6 @@ static const double exp2_f64[] = {0x1.62e42fefa39efp-1,  0x1.ebfbdff82c5a5p-3,  
                                   0x1.ffcbfc5955a20p-17, 0x1.62bfc71e56b30p-20, 0x1.b5253f704829cp-24,
                                   0x1.e61c11310341fp-28, 0x1.e94701d28dccdp-32};
 
-/* (tanh a - a) / a^3 = P(a^2) / Q(a^2) on a <= 0.625: relative to tanh 2^-27.6 and 2^-59.3. */
-#define TANH_SMALL 0.625
-static const double tanh_p_f32[] = {-0x1.555544p-2, -0x1.941decp-10};
-static const double tanh_q_f32[] = {1.0, 0x1.9e52aep-2};
-static const double tanh_p_f64[] = {-0x1.5555555555554p-2, -0x1.4fd1c04172b1dp-6, -0x1.a1850a04e405ap-13};
-static const double tanh_q_f64[] = {1.0, 0x1.d890eda5df0abp-2, 0x1.7d8fab38505afp-6, 0x1.b0eeb40020282p-13};
-
 static const ExpConstants *exp_constants(LLVMValueRef x) {
     return build_is_f64(LLVMTypeOf(x)) ? &exp_f64 : &exp_f32;
 }
@@ -73,8 +66,7 @@ static LLVMValueRef rounding_shift(LLVMValueRef x, bool biased) {
     return build_real(x, format->to_integer + bias);
 }
 
-/* n and shifted of math_exp_reduce; its r holds x - n * minus_ln2_high, which is exact or nearly so. */
-static ExpReduction reduce_high(LlvmBuild *build, LLVMValueRef x, bool biased) {
+ExpReduction math_exp_reduce_roughly(LlvmBuild *build, LLVMValueRef x, bool biased) {
     const ExpConstants *c = exp_constants(x);
     LLVMValueRef magic = rounding_shift(x, biased);
     LLVMValueRef shifted = build_fma_real(build, x, c->log2_e, magic);
@@ -84,13 +76,13 @@ static ExpReduction reduce_high(LlvmBuild *build, LLVMValueRef x, bool biased) {
 }
 
 ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased) {
-    ExpReduction reduced = reduce_high(build, x, biased);
+    ExpReduction reduced = math_exp_reduce_roughly(build, x, biased);
     reduced.r = build_fma_real(build, reduced.n, exp_constants(x)->minus_ln2_low, reduced.r);
     return reduced;
 }
 
 ExpReduction math_exp_reduce_sum(LlvmBuild *build, LLVMValueRef high, LLVMValueRef low) {
-    ExpReduction reduced = reduce_high(build, high, true);
+    ExpReduction reduced = math_exp_reduce_roughly(build, high, true);
     LLVMValueRef rest = build_fma_real(build, reduced.n, exp_constants(high)->minus_ln2_low, low);
     reduced.r = build_add(build, reduced.r, rest);
     return reduced;
@@ -161,28 +153,4 @@ LLVMValueRef math_expm1(LlvmBuild *build, LLVMValueRef x) {
     LLVMValueRef half = build_fma(build, power, small, build_add_real(build, power, -0.5));
     LLVMValueRef is_tiny = build_compare_real(build, LLVMRealOLT, build_abs(build, x), math_format(x)->tiny);
     return build_select(build, is_tiny, x, build_add(build, half, half));
-}
-
-/* Both branches have the form base + numerator / denominator and share the division:
- *   |x| small:  |x| + |x|^3 P / Q        otherwise:  1 - 2 / (e^(2|x|) + 1) */
-LLVMValueRef math_tanh(LlvmBuild *build, LLVMValueRef x) {
-    bool is_f64 = build_is_f64(LLVMTypeOf(x));
-    LLVMValueRef one = build_real(x, 1.0);
-    LLVMValueRef a = build_at_most(build, build_abs(build, x), exp_constants(x)->tanh_highest);
-    LLVMValueRef square = build_mul(build, a, a), cube = build_mul(build, a, square);
-    LLVMValueRef p =
-        is_f64 ? BUILD_POLYNOMIAL(build, square, tanh_p_f64) : BUILD_POLYNOMIAL(build, square, tanh_p_f32);
-    LLVMValueRef q =
-        is_f64 ? BUILD_POLYNOMIAL(build, square, tanh_q_f64) : BUILD_POLYNOMIAL(build, square, tanh_q_f32);
-
-    /* In float n is at most 26 and an error of e^(2|x|) counts little: the low part of n ln 2 can go. */
-    LLVMValueRef twice = build_add(build, a, a);
-    ExpReduction reduced = is_f64 ? math_exp_reduce(build, twice, false) : reduce_high(build, twice, false);
-    LLVMValueRef power = math_exp_power(build, a, reduced.shifted, 0);
-    LLVMValueRef e_plus_1 = build_fma(build, math_exp_polynomial(build, reduced.r), power, one);
-
-    LLVMValueRef is_small = build_compare_real(build, LLVMRealOLT, a, TANH_SMALL);
-    LLVMValueRef numerator = build_select(build, is_small, build_mul(build, cube, p), build_real(x, -2.0));
-    LLVMValueRef quotient = build_div(build, numerator, build_select(build, is_small, q, e_plus_1));
-    return build_copysign(build, build_add(build, build_select(build, is_small, a, one), quotient), x);
 }

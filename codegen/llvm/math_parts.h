@@ -27,6 +27,8 @@ typedef struct ExpReduction {
 
 /* The bias is twice that of the format when `biased`, as math_exp_scale wants it, and 0 otherwise. */
 ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased);
+/* The same for little effort: r lacks the low part of n ln 2. */
+ExpReduction math_exp_reduce_roughly(LlvmBuild *build, LLVMValueRef x, bool biased);
 /* The biased reduction of high + low, where low is at most about an ulp of high. */
 ExpReduction math_exp_reduce_sum(LlvmBuild *build, LLVMValueRef high, LLVMValueRef low);
 /* e^r for a reduced r. */
@@ -54,6 +56,15 @@ LLVMValueRef math_expm1(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_tanh(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_log(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_log1p(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_sinh(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_cosh(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_log2(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_log10(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_cbrt(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_asin(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_acos(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_atan(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_atan2(LlvmBuild *build, LLVMValueRef y, LLVMValueRef x);
 LLVMValueRef math_sin(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_cos(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_erf(LlvmBuild *build, LLVMValueRef x);
