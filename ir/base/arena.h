@@ -45,7 +45,7 @@ char *arena_format_list(Arena *arena, const char *format, va_list list);
 /* Calls release(object) when the arena is freed. */
 void arena_defer(Arena *arena, void (*release)(void *object), void *object);
 
-#define ARENA_NEW(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
+#define ARENA_NEW(arena, Type)          ((Type *)arena_alloc((arena), sizeof(Type)))
 #define ARENA_ARRAY(arena, Type, count) ((Type *)arena_alloc_array((arena), (count), sizeof(Type)))
 
 #endif

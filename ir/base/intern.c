@@ -16,7 +16,8 @@ void interner_init(Interner *interner, Arena *arena) {
 static Name *find_slot(const Interner *interner, const char *text, size_t length, uint32_t hash) {
     for (uint32_t i = hash;; i++) {
         Name *slot = &interner->slots[i & (interner->capacity - 1)];
-        if (!*slot || ((*slot)->hash == hash && (*slot)->length == length && !memcmp((*slot)->text, text, length)))
+        if (!*slot ||
+            ((*slot)->hash == hash && (*slot)->length == length && !memcmp((*slot)->text, text, length)))
             return slot;
     }
 }

@@ -10,7 +10,7 @@ typedef const struct InternedName {
     uint32_t length;
     uint32_t hash;
     char text[]; /* NUL-terminated */
-} *Name;
+} * Name;
 
 typedef struct Interner {
     Arena *arena;

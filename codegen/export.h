@@ -1,0 +1,42 @@
+/* The C interface of `export fn`: what the header says and the wrappers do, derived once from the typed
+ * signature.  Filled by the front end's driver, read by the header writer and by each back end. */
+#ifndef GMX_CODEGEN_EXPORT_H
+#define GMX_CODEGEN_EXPORT_H
+
+#include "ir/ir.h"
+
+/* One extent of an exported tensor: fixed, or the value of a dim parameter, or an expression of them. */
+typedef struct ExportDim {
+    bool is_fixed;
+    int64_t value;       /* fixed */
+    int32_t dim;         /* index into ExportFunction.dims when it is a plain dim name, else -1 */
+    const char *formula; /* C text over the dim names for derived extents ("2 * n + 1"), or NULL */
+} ExportDim;
+
+typedef struct ExportParameter {
+    const char *name; /* as it stands in the header (C keywords and `out` with a trailing underscore) */
+    Dtype dtype;
+    bool is_scalar;
+    uint32_t rank;
+    ExportDim dims[IR_MAX_RANK];
+} ExportParameter;
+
+typedef struct ExportFunction {
+    const char *name;
+    const char *documentation; /* or NULL */
+    uint32_t function;         /* index in the module; its parameters and results are in the order below */
+    VEC(const char *) dims;    /* dim parameters in order of first appearance */
+    VEC(ExportParameter) parameters;
+    VEC(ExportParameter) results; /* names out, or out0, out1, … */
+} ExportFunction;
+
+typedef struct ExportList ExportList;
+struct ExportList {
+    VEC(ExportFunction *) functions;
+    const char *library_name; /* for the include guard and comments */
+    /* "file:line:column" of a span, for messages of the compiled library. */
+    const char *(*place)(void *user, Span span);
+    void *place_user;
+};
+
+#endif

@@ -1,0 +1,238 @@
+/* The tensor IR: pure, typed, hash-consed nodes in regions.
+ *
+ * Values.  A node has one result, or several that `result` nodes project.  A result is a tensor (dtype, rank
+ * and one i64 node per extent), a scalar (rank 0) or an effect token.  Extents are ordinary scalar i64 nodes,
+ * so equal extents are the same node and shape arithmetic is folded like any other; a `const` extent is
+ * known. The extents of a function's parameters are `dim` nodes of them, or `const 1` where 1 was known at
+ * the call.
+ *
+ * Regions.  A function's body, and the bodies of `if`, `for`, `while` and `fused`, are regions: parameters,
+ * nodes in program order, results.  Nodes may use values of enclosing regions.  Pure nodes are hash-consed
+ * per region and with everything visible from it: building an equal node again gives the old one.  The span
+ * is not part of the key.
+ *
+ * Failure.  A node that can fail (`check_*`, a `call`) is never moved out of its region; unused, it may
+ * vanish. A check returns the value that it guards, and what relies on it uses that result: no use, no check.
+ *
+ * Effects.  `print` takes and gives a token, so effects keep program order; a region that prints carries a
+ * token.
+ *
+ * Building folds: scalar i64 arithmetic, casts and views of constants, neutral elements and the like are
+ * simplified by ir_build itself, so that extents are canonical from the start.
+ *
+ * After `fuse` every tensor computation sits in a `fused` node, a call or a host-level view; after `schedule`
+ * the fused nodes are launches of kernels (ir/kernel.h); after `memory` retain and release say who owns what,
+ * and the function is the host program that codegen prints. */
+#ifndef GMX_IR_IR_H
+#define GMX_IR_IR_H
+
+#include "ir/base/arena.h"
+#include "ir/base/diag.h"
+#include "ir/base/intern.h"
+#include "ir/base/span.h"
+#include "ir/base/vec.h"
+#include "ir/dtype.h"
+#include "ir/op.h"
+
+enum { IR_MAX_RANK = 16 };
+
+typedef struct IrNode IrNode;
+typedef struct IrRegion IrRegion;
+typedef struct IrFunction IrFunction;
+typedef struct IrModule IrModule;
+struct Kernel; /* ir/kernel.h */
+
+typedef enum IrTypeKind { IR_TENSOR, IR_TOKEN } IrTypeKind;
+
+typedef struct IrType {
+    IrTypeKind kind;
+    Dtype dtype;
+    uint32_t rank;
+    IrNode **dims; /* rank scalar i64 nodes, outermost first */
+} IrType;
+
+struct IrNode {
+    Op op;
+    uint32_t id; /* unique in its function, creation order: passes keep side tables indexed by it */
+    Span span;
+    IrRegion *region; /* where it lives */
+    uint32_t operand_count, attribute_count, result_count, region_count;
+    IrNode **operands;
+    int64_t *attributes; /* meaning: the op's row in ops.def */
+    IrType *types;       /* result_count entries */
+    IrRegion *regions[2];
+    Name text;    /* parameter name, message, print template; or NULL */
+    bool is_weak; /* scalars: promotes like a literal (front end only) */
+    bool has_hint;
+    int64_t hint; /* scalar i64: the value at this call when the front end knows it; not part of the key */
+};
+
+struct IrRegion {
+    IrFunction *function;
+    IrRegion *parent; /* NULL for a function's body */
+    IrNode *owner;    /* the if/for/while/fused node once it is built */
+    VEC(IrNode *) parameters;
+    VEC(IrNode *) nodes; /* parameters excluded; operands come before users */
+    VEC(IrNode *) results;
+    IrNode **table; /* hash-consing: open addressing */
+    uint32_t table_count, table_capacity;
+};
+
+struct IrFunction {
+    IrModule *module;
+    Name name;
+    IrRegion *body;
+    uint32_t node_count; /* next id */
+    /* Per parameter of the body: known to be C-contiguous at this call (part of the specialisation key). */
+    bool *parameter_contiguous;
+};
+
+struct IrModule {
+    Arena *arena;
+    Interner *names;
+    VEC(IrFunction *) functions;
+    VEC(struct Kernel *) kernels;
+};
+
+/* Where new nodes go: the end of `region`, with `span`. */
+typedef struct IrBuilder {
+    IrFunction *function;
+    IrRegion *region;
+    Span span;
+} IrBuilder;
+
+/* ---- modules, functions, regions ------------------------------------------------------------------ */
+IrModule *ir_module_new(Arena *arena, Interner *names);
+IrFunction *ir_function_new(IrModule *module, Name name); /* with an empty body */
+IrRegion *ir_region_new(IrFunction *function, IrRegion *parent);
+IrBuilder ir_builder_at(IrFunction *function, IrRegion *region);
+/* A parameter of b's region.  Its extents are given; for a function parameter whose extents are its own, pass
+ * dims == NULL and set ones[k] for the axes whose extent is known to be 1 (ones == NULL: none). */
+IrNode *ir_parameter(IrBuilder *b, Name name, Dtype dtype, uint32_t rank, IrNode *const *dims,
+                     const bool *ones);
+IrNode *ir_token_parameter(IrBuilder *b);
+void ir_set_results(IrBuilder *b, IrNode *const *results, uint32_t count); /* of b's region */
+
+/* ---- building nodes -------------------------------------------------------------------------------
+ * Contract of all: operands are already promoted and broadcast (elementwise operands have one dtype and the
+ * same extents); the caller has reported user errors.  Broken contracts are caught by ir_verify, not here. */
+IrNode *ir_const(IrBuilder *b, Dtype dtype, uint64_t bits); /* bits of one element, zero-extended */
+IrNode *ir_const_i64(IrBuilder *b, int64_t value);
+IrNode *ir_const_bool(IrBuilder *b, bool value);
+IrNode *ir_const_number(IrBuilder *b, Dtype dtype, double value);     /* rounded to dtype */
+IrNode *ir_elementwise(IrBuilder *b, Op op, IrNode *const *operands); /* op_info[op].arity operands */
+IrNode *ir_unary(IrBuilder *b, Op op, IrNode *x);
+IrNode *ir_binary(IrBuilder *b, Op op, IrNode *x, IrNode *y);
+IrNode *ir_where(IrBuilder *b, IrNode *condition, IrNode *x, IrNode *y);
+IrNode *ir_cast(IrBuilder *b, IrNode *x, Dtype dtype);
+/* axes ascending and unique; accumulator as language.md section 3 says (ir_accumulator gives the default) */
+IrNode *ir_reduce(IrBuilder *b, Op op, IrNode *x, const uint32_t *axes, uint32_t count, Dtype accumulator,
+                  Dtype result);
+Dtype ir_accumulator(Op reduction, Dtype dtype); /* f32 sum -> f64, i32 sum -> i64, f16 -> f32, … */
+Dtype ir_reduction_dtype(
+    Op reduction, Dtype dtype); /* NumPy's result dtype: sum of i32 -> i64, argmax -> i64, any -> bool */
+IrNode *ir_permute(IrBuilder *b, IrNode *x, const uint32_t *permutation);
+/* starts, extents, steps: one i64 node per axis; drop[k]: the axis vanishes (drop may be NULL) */
+IrNode *ir_slice(IrBuilder *b, IrNode *x, IrNode *const *starts, IrNode *const *extents, IrNode *const *steps,
+                 const bool *drop);
+/* axis_map[k]: result axis of operand axis k (ascending); extents of the result */
+IrNode *ir_broadcast(IrBuilder *b, IrNode *x, const uint32_t *axis_map, IrNode *const *dims, uint32_t rank);
+IrNode *ir_broadcast_trailing(IrBuilder *b, IrNode *x, IrNode *const *dims,
+                              uint32_t rank); /* NumPy alignment */
+IrNode *ir_reshape(IrBuilder *b, IrNode *x, IrNode *const *dims, uint32_t rank);
+IrNode *ir_iota(IrBuilder *b, IrNode *extent);
+IrNode *ir_dim(IrBuilder *b, IrNode *x, uint32_t axis); /* extent of axis: the node from x's type */
+IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */
+IrNode *ir_matmul(IrBuilder *b, IrNode *x, IrNode *y);
+IrNode *ir_solve(IrBuilder *b, IrNode *a, IrNode *rhs);
+IrNode *ir_cholesky(IrBuilder *b, IrNode *a);
+IrNode *ir_concat(IrBuilder *b, IrNode *const *operands, uint32_t count, uint32_t axis);
+IrNode *ir_gather(IrBuilder *b, IrNode *x, IrNode *indices, uint32_t axis); /* indices checked already */
+/* Folds when both are known and equal; otherwise a run-time check of the two scalars. */
+IrNode *ir_check_equal(IrBuilder *b, IrNode *x, IrNode *y, Name message);
+IrNode *ir_check_true(IrBuilder *b, IrNode *condition, IrNode *value, DiagCode code, Name message);
+IrNode *ir_check_index(IrBuilder *b, IrNode *indices, IrNode *extent, uint32_t axis);
+IrNode *ir_token(IrBuilder *b);
+IrNode *ir_print(IrBuilder *b, IrNode *token, Name format, IrNode *const *values, uint32_t count);
+/* Control: regions were built with b->region as parent; results have the types of the region results, where
+ * an extent that is not visible outside the region becomes an extra i64 result.  Callers use ir_result. */
+IrNode *ir_if(IrBuilder *b, IrNode *condition, IrRegion *then_region, IrRegion *else_region);
+IrNode *ir_for(IrBuilder *b, IrNode *begin, IrNode *end, IrNode *const *initial, uint32_t count,
+               IrRegion *body);
+IrNode *ir_while(IrBuilder *b, IrNode *const *initial, uint32_t count, IrRegion *condition, IrRegion *body);
+IrNode *ir_result(IrBuilder *b, IrNode *node, uint32_t index); /* `node` itself when it has one result */
+/* The general entry (parsers, passes): everything given; folds and hash-conses when `op` is pure. */
+typedef struct IrNodeSpec {
+    Op op;
+    IrNode *const *operands;
+    uint32_t operand_count;
+    const int64_t *attributes;
+    uint32_t attribute_count;
+    const IrType *types;
+    uint32_t result_count;
+    IrRegion *const *regions;
+    uint32_t region_count;
+    Name text;
+} IrNodeSpec;
+IrNode *ir_build(IrBuilder *b, const IrNodeSpec *spec);
+/* The same without folding (the IR text parser, so that text round-trips). */
+IrNode *ir_build_raw(IrBuilder *b, const IrNodeSpec *spec);
+
+/* ---- asking --------------------------------------------------------------------------------------- */
+static inline const IrType *ir_type(const IrNode *node) {
+    return &node->types[0];
+}
+static inline Dtype ir_dtype(const IrNode *node) {
+    return node->types[0].dtype;
+}
+static inline uint32_t ir_rank(const IrNode *node) {
+    return node->types[0].rank;
+}
+static inline bool ir_is_scalar(const IrNode *node) {
+    return node->result_count == 1 && node->types[0].kind == IR_TENSOR && node->types[0].rank == 0;
+}
+bool ir_is_const(const IrNode *node);
+bool ir_const_value_i64(const IrNode *node, int64_t *out); /* integer and bool constants */
+bool ir_known_i64(const IrNode *node, int64_t *out);       /* constant or hint */
+double ir_const_as_double(const IrNode *node);
+bool ir_is_pure(Op op); /* hash-consed; may be moved within its region */
+bool ir_can_fail(Op op);
+bool ir_same_dims(const IrType *a, const IrType *b);
+/* True if `region` is `inner` or encloses it. */
+bool ir_region_encloses(const IrRegion *region, const IrRegion *inner);
+
+/* ---- rewriting: the driver under every rewriting pass -----------------------------------------------
+ * Copies `source` region by region, bottom-up, into a new function of the same module.  For each node the
+ * driver maps the operands, then calls `rule`; the rule returns the replacement (built with b) or NULL to
+ * copy the node.  Nodes that nothing uses are not copied. */
+typedef struct IrRewrite IrRewrite;
+struct IrRewrite {
+    IrBuilder builder;
+    void *context;
+    IrNode **map;     /* old id -> new node */
+    const bool *live; /* old id -> anything uses it */
+    IrNode *(*rule)(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands);
+};
+IrFunction *ir_rewrite_function(IrFunction *source,
+                                IrNode *(*rule)(IrRewrite *, const IrNode *, IrNode *const *), void *context);
+/* Copies one node with mapped operands (types, attributes, regions too). */
+IrNode *ir_rewrite_copy(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands);
+IrNode *ir_rewrite_value(IrRewrite *rewrite, const IrNode *old); /* the new node of an old one */
+
+/* ---- text and checking (ir/print.c, ir/parse.c, ir/verify.c) ----------------------------------------
+ * The text of a function: one node a line, `%id = op[attributes] operands "text" : types`, regions indented
+ * in braces; ids are renumbered in program order so that equal functions print equally (the cache key). */
+typedef struct IrWriter {
+    void (*write)(void *user, const char *text, size_t length);
+    void *user;
+    bool with_spans; /* a trailing @begin:end */
+} IrWriter;
+void ir_print_function(const IrFunction *function, const IrWriter *writer);
+void ir_print_module(const IrModule *module, const IrWriter *writer);
+/* Parses functions (and kernels) of IR text; errors go to the sink.  NULL on error. */
+IrModule *ir_parse_module(Arena *arena, Interner *names, DiagSink *sink, const char *text, size_t length,
+                          uint32_t base);
+/* Checks every rule above; false after it described the first violation in *message (arena text). */
+bool ir_verify_function(const IrFunction *function, Arena *arena, const char **message);
+
+#endif

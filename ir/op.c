@@ -1,0 +1,57 @@
+/* Ops: the fact table expanded from ops.def. */
+#include "ir/op.h"
+#include <string.h>
+
+const OpInfo op_info[OP_COUNT] = {
+    [OP_none] = {.name = "none"},
+#define ELEMENTWISE(op, n, rule, zero_rule, c_text, numpy_name, doc_text)                                    \
+    [OP_##op] = {.name = #op,                                                                                \
+                 .class = CLASS_ELEMENTWISE,                                                                 \
+                 .arity = n,                                                                                 \
+                 .dtype = RULE_##rule,                                                                       \
+                 .zero = ZERO_##zero_rule,                                                                   \
+                 .c = c_text,                                                                                \
+                 .numpy = numpy_name,                                                                        \
+                 .doc = doc_text},
+#define OP1(name, dtype, zero, llvm, c, numpy, doc) ELEMENTWISE(name, 1, dtype, zero, c, numpy, doc)
+#define OP2(name, dtype, zero, llvm, c, numpy, doc) ELEMENTWISE(name, 2, dtype, zero, c, numpy, doc)
+#define OP3(name, dtype, zero, llvm, c, numpy, doc) ELEMENTWISE(name, 3, dtype, zero, c, numpy, doc)
+#define RED(op, fold, start, doc_text)                                                                       \
+    [OP_##op] = {.name = #op,                                                                                \
+                 .class = CLASS_REDUCTION,                                                                   \
+                 .arity = 1,                                                                                 \
+                 .combine = OP_##fold,                                                                       \
+                 .identity = IDENTITY_##start,                                                               \
+                 .doc = doc_text},
+#define VIEW(op, attributes, operands, doc_text)                                                             \
+    [OP_##op] = {.name = #op, .class = CLASS_VIEW, .doc = doc_text},
+#define CALL(op, operands, doc_text) [OP_##op] = {.name = #op, .class = CLASS_CALL, .doc = doc_text},
+#define CTRL(op, doc_text)           [OP_##op] = {.name = #op, .class = CLASS_CONTROL, .doc = doc_text},
+#include "ir/ops.def"
+};
+
+Op op_find(const char *name) {
+    for (int op = 1; op < OP_COUNT; op++)
+        if (!strcmp(op_info[op].name, name))
+            return (Op)op;
+    return OP_none;
+}
+
+bool op_is_commutative(Op op) {
+    switch (op) {
+    case OP_add:
+    case OP_mul:
+    case OP_minimum:
+    case OP_maximum:
+    case OP_eq:
+    case OP_ne:
+    case OP_logical_and:
+    case OP_logical_or:
+    case OP_bitwise_and:
+    case OP_bitwise_or:
+    case OP_bitwise_xor:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,156 @@
+/* gmxrt.h -- what generated code calls, and the objects that it and the host share.
+ *
+ * This header is the ABI between compiled GMX code and its runtime.  It is linked into
+ * libgmx (for the JIT) and into every library that gmxc makes, so it knows nothing of
+ * sessions, source text or the compiler.  codegen/ sees this header and no other of runtime/.
+ *
+ * Struct layouts below are known to generated code; change them together with
+ * codegen/llvm/host.c and raise GMXRT_ABI (it is part of every object-cache key). */
+#ifndef GMX_RUNTIME_RT_GMXRT_H
+#define GMX_RUNTIME_RT_GMXRT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GMXRT_ABI      1
+#define GMXRT_MAX_RANK 16
+
+/* ---- errors ---------------------------------------------------------------------------------
+ * A function that can fail returns 0, or nonzero after it has filled ctx->error.  `code` is a
+ * DiagCode of ir/base/diag.def (its number), `span` packs begin | end << 32 of ir/base/span.h. */
+typedef struct gmxrt_error {
+    int32_t code; /* 0: none */
+    uint64_t span;
+    char message[512];
+    char hint[256];
+} gmxrt_error;
+
+/* ---- context: one per session and thread of calls ------------------------------------------- */
+typedef struct gmxrt_pool gmxrt_pool;           /* worker threads */
+typedef struct gmxrt_allocator gmxrt_allocator; /* caching allocator with a cap */
+
+typedef struct gmxrt_ctx {
+    gmxrt_pool *pool;
+    gmxrt_allocator *allocator;
+    /* Where `print` writes; NULL: standard output.  `user` belongs to the owner of the context. */
+    void (*write)(void *user, const char *text, size_t length);
+    void *user;
+    volatile int32_t interrupt; /* set by a signal handler or another thread: loops stop with E0308 */
+    gmxrt_error error;
+    uint64_t random_key;             /* the script's random stream: seed(n) sets the key, */
+    uint64_t random_counter;         /* each drawing statement advances the counter */
+    struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
+} gmxrt_ctx;
+
+/* Sets ctx->error (the first error wins) and returns 1. */
+int32_t gmxrt_fail(gmxrt_ctx *ctx, int32_t code, uint64_t span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void gmxrt_set_hint(gmxrt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Collects a warning; the host reads them with gmxrt_warning_count and _get of runtime.h. */
+void gmxrt_warning(gmxrt_ctx *ctx, int32_t code, uint64_t span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- memory ---------------------------------------------------------------------------------
+ * A buffer is reference-counted memory, 64-byte aligned, huge pages advised from 2 MiB on.
+ * A lent buffer (host memory, a mapped file) calls `release_owner` when its count drops to zero. */
+typedef struct gmxrt_buffer {
+    int64_t references; /* atomic; GMXRT_IMMORTAL: never counted (stack descriptors of compiled libraries) */
+    void *data;
+    int64_t bytes;
+    gmxrt_allocator *allocator; /* where data goes back to; NULL: not ours */
+    void (*release_owner)(void *owner);
+    void *owner;
+} gmxrt_buffer;
+#define GMXRT_IMMORTAL INT64_MIN
+
+/* A tensor: a typed, strided window into a buffer.  Strides are in elements, may be 0 or negative.
+ * 0-d tensors are scalars.  Immutable once published; reference-counted (atomic). */
+typedef struct gmxrt_tensor {
+    int64_t references;
+    gmxrt_buffer *buffer;
+    void *data;    /* address of element [0, …, 0] */
+    int32_t dtype; /* row number in ir/dtypes.def */
+    int32_t rank;
+    int64_t shape[GMXRT_MAX_RANK];
+    int64_t strides[GMXRT_MAX_RANK];
+} gmxrt_tensor;
+
+/* Uninitialised buffer of `bytes` (0 is fine), one reference; NULL after E0306 was set. */
+gmxrt_buffer *gmxrt_buffer_new(gmxrt_ctx *ctx, int64_t bytes, uint64_t span);
+void gmxrt_buffer_retain(gmxrt_buffer *buffer);  /* NULL is allowed */
+void gmxrt_buffer_release(gmxrt_buffer *buffer); /* NULL is allowed */
+/* A tensor over `buffer` (takes a reference of its own).  Copies shape and strides. */
+gmxrt_tensor *gmxrt_tensor_make(gmxrt_ctx *ctx, gmxrt_buffer *buffer, void *data, int32_t dtype, int32_t rank,
+                                const int64_t *shape, const int64_t *strides);
+/* A new contiguous, uninitialised tensor.  Checks negative extents and size overflow (E0306). */
+gmxrt_tensor *gmxrt_tensor_new(gmxrt_ctx *ctx, int32_t dtype, int32_t rank, const int64_t *shape,
+                               uint64_t span);
+void gmxrt_tensor_retain(gmxrt_tensor *tensor);
+void gmxrt_tensor_release(gmxrt_tensor *tensor);
+int64_t gmxrt_tensor_size(const gmxrt_tensor *tensor); /* number of elements */
+bool gmxrt_tensor_is_contiguous(const gmxrt_tensor *tensor);
+/* Product of extents times element size; -1 when it does not fit i64 or an extent is negative. */
+int64_t gmxrt_bytes_of(int32_t dtype, int32_t rank, const int64_t *shape);
+
+/* ---- parallel loops ---------------------------------------------------------------------------
+ * Runs body(arguments, begin, end) over a partition of [0, count) on the pool; the caller takes
+ * part.  The partition is a function of count and grain alone, the same at one thread: chunks begin
+ * at multiples of `grain` (the least elements worth a chunk) and there are at most
+ * GMXRT_MAX_CHUNKS of them.  Which thread runs which chunk never changes results: bodies write
+ * disjoint places.  Nested calls run serially. */
+#define GMXRT_MAX_CHUNKS 256
+typedef void (*gmxrt_body)(void *arguments, int64_t begin, int64_t end);
+void gmxrt_parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain);
+
+/* ---- views passed to library calls: what generated host code builds on its stack -------------- */
+typedef struct gmxrt_view {
+    void *data;
+    int32_t dtype;
+    int32_t rank;
+    int64_t shape[GMXRT_MAX_RANK];
+    int64_t strides[GMXRT_MAX_RANK];
+} gmxrt_view;
+
+/* out = a @ b with NumPy's rules for batches; vectors are already expanded by the compiler, so rank >= 2
+ * everywhere and the batch extents of a and b equal out's or have stride 0.  f32 f64 through OpenBLAS when it
+ * is there, else own loops; f16 bf16 (f32 accumulation) and integers by own loops.  Same bits for any number
+ * of threads: work is split along M or the batch in blocks that depend on the shape alone. */
+int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
+                     uint64_t span);
+/* out = solve(a, b): a [..., n, n], b [..., n, k] (vectors expanded), f32 or f64.  E0304 names the pivot;
+ * near singularity is a warning on ctx (see gmxrt_warning). */
+int32_t gmxrt_solve(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
+                    uint64_t span);
+/* out = lower Cholesky factor of a [..., n, n], the upper triangle zero.  E0304 if not positive definite. */
+int32_t gmxrt_cholesky(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *out, uint64_t span);
+/* out = x, element by element between any two layouts of one dtype and shape. */
+int32_t gmxrt_copy(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, uint64_t span);
+
+/* ---- printing from compiled code --------------------------------------------------------------
+ * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as one byte, then
+ * the format spec, possibly empty) and its values; one newline is added. */
+int32_t gmxrt_print(gmxrt_ctx *ctx, const char *format, int32_t count, const gmxrt_view *values,
+                    uint64_t span);
+
+/* ---- random numbers ---------------------------------------------------------------------------
+ * Philox4x32-10 (Salmon et al. 2011), the reference of what kernels inline: block number `counter`
+ * (the low 64 bits of Philox's counter; the high ones are 0) of the stream `key`. */
+void gmxrt_philox(uint64_t key, uint64_t counter, uint32_t out[4]);
+
+/* ---- checks used by generated code ------------------------------------------------------------ */
+int32_t gmxrt_fail_extents(gmxrt_ctx *ctx, const char *message, int64_t left, int64_t right,
+                           uint64_t span); /* E0301 */
+int32_t gmxrt_fail_index(gmxrt_ctx *ctx, int64_t index, int64_t extent, int64_t axis,
+                         uint64_t span); /* E0302 */
+int32_t gmxrt_fail_message(gmxrt_ctx *ctx, int32_t code, const char *message, uint64_t span);
+
+/* Name → address of every function that generated code may call (the JIT defines them as absolute symbols).
+ */
+typedef struct gmxrt_symbol {
+    const char *name;
+    void *address;
+} gmxrt_symbol;
+const gmxrt_symbol *gmxrt_symbols(size_t *count);
+
+#endif
