@@ -1,6 +1,7 @@
 /* Which emitter stands behind a row of math.def, and the fallback that calls
  * libm for each lane.  The emitters are in math_exp.c, math_hyperbolic.c,
- * math_log.c, math_pow.c, math_trig.c, math_inverse_trig.c and math_erf.c. */
+ * math_log.c, math_pow.c, math_trig.c, math_inverse_trig.c, math_erf.c
+ * and math_wide.c. */
 #include "codegen/llvm/math.h"
 #include "codegen/llvm/math_parts.h"
 
