@@ -220,16 +220,15 @@ static bool accept_reduction(FuseSpace *space, const IrNode *reduction, const in
         bool outer_result = outer == space->rank;
         space_of_operand(&wanted, reduction);
         wanted.result_is_outer = outer_result;
-        if (outer_result && !ir_same_dims(ir_type(reduction), &(IrType){.rank = outer, .dims = space->dims}))
+        if (outer_result && !ir_same_extents(ir_type(reduction), space->dims, outer))
             return false; /* only a part of the rows is wanted */
-        if (!outer_result && (operand->rank != space->rank ||
-                              memcmp(wanted.dims, space->dims, space->rank * sizeof *space->dims)))
+        if (!outer_result && !ir_same_extents(operand, space->dims, space->rank))
             return false;
         *space = wanted;
         if (outer_result)
             return true;
     }
-    if (operand->rank != space->rank || memcmp(operand->dims, space->dims, space->rank * sizeof *space->dims))
+    if (!ir_same_extents(operand, space->dims, space->rank))
         return false;
     for (uint32_t i = 1, k = 0; k < space->rank; k++) { /* the same axes reduced */
         bool reduced = i < reduction->attribute_count && reduction->attributes[i] == (int64_t)k;
@@ -510,7 +509,7 @@ static IrNode *body_value(Body *body, const IrNode *old) {
     if (body->map[old->id])
         return body->map[old->id];
     IrNode *made;
-    if (ir_is_scalar(old) && !(op_is_reduction(old->op) && !f->materialise[old->id])) {
+    if (ir_is_scalar(old) && old != body->root) {
         made = ir_is_const(old) ? ir_const(&body->builder, ir_dtype(old), (uint64_t)old->attributes[0])
                                 : f->host[old->id];
     } else if (old != body->root && is_host_value(f, old)) {

@@ -63,7 +63,7 @@ static void flatten_leaf(Flatten *f, const IrNode *leaf, const int8_t *tags, boo
     uint32_t rank = ir_rank(leaf), first = space->rank;
     uint32_t k = rank;
     while (is_contiguous && k > 0 && first > 0 && tags[k - 1] == (int8_t)(first - 1) &&
-           leaf->types[0].dims[k - 1] == space->dims[first - 1])
+           ir_same_extent(leaf->types[0].dims[k - 1], space->dims[first - 1]))
         k--, first--;
     for (uint32_t i = 0; i < k; i++) /* axes read elsewhere stay out of the flat run */
         if (tags[i] >= 0 && (uint32_t)tags[i] + 1 > first)
@@ -114,7 +114,7 @@ static void flatten_walk(Flatten *f, const IrNode *node, const int8_t *tags) {
 static void find_collapse(Lower *l) {
     Flatten f = {.lower = l};
     const IrNode *root = l->region->results.items[0];
-    int8_t tags[IR_MAX_RANK];
+    int8_t tags[IR_MAX_RANK] = {0};
     uint32_t count = 0, last = l->space.rank - 1;
     for (uint32_t k = 0; k < l->space.rank; k++)
         if (!l->space.result_is_outer || !l->space.is_row[k])
@@ -476,8 +476,7 @@ static void choose_kept(Lower *l) {
     for (uint32_t i = 0; i < l->region->nodes.count; i++) {
         const IrNode *node = l->region->nodes.items[i];
         if (is_costly(node->op) && ir_rank(node) == l->space.rank && node != root &&
-            ir_same_dims(ir_type(node), &(IrType){.rank = l->space.rank, .dims = l->space.dims}) &&
-            loops_that_need(l, node) > 1)
+            ir_same_extents(ir_type(node), l->space.dims, l->space.rank) && loops_that_need(l, node) > 1)
             l->kept = node;
     }
     if (!l->kept)

@@ -97,18 +97,21 @@ static KernelExpr *mul(Lower *l, KernelExpr *a, KernelExpr *b) {
 /* Horner over the axes; a flattened run of axes contributes its flat index times nothing and the product of
  * its extents. */
 KernelExpr *lower_linear(Lower *l, IrNode *const *dims, uint32_t rank, KernelExpr *const *indices) {
-    KernelExpr *position = kernel_const_i64(l->kernel, 0), *run = NULL;
+    KernelExpr *position = NULL, *run = NULL; /* nothing before; the extents of a flattened run so far */
     for (uint32_t k = 0; k < rank; k++) {
-        KernelExpr *extent = lower_extent(l, dims[k]);
-        KernelExpr *factor = run ? mul(l, run, extent) : extent;
         if (!indices[k]) {
-            run = factor;
+            KernelExpr *extent = position ? lower_extent(l, dims[k]) : NULL;
+            run = run && extent ? mul(l, run, extent) : extent;
             continue;
         }
-        position = add(l, mul(l, position, factor), indices[k]);
+        if (position) {
+            KernelExpr *extent = lower_extent(l, dims[k]);
+            position = mul(l, position, run ? mul(l, run, extent) : extent);
+        }
+        position = position ? add(l, position, indices[k]) : indices[k];
         run = NULL;
     }
-    return position;
+    return position ? position : kernel_const_i64(l->kernel, 0);
 }
 
 static KernelExpr *strided_position(Lower *l, KernelVariable *const *strides, uint32_t rank,
@@ -132,9 +135,8 @@ static bool is_own_index(const Lower *l, KernelExpr *const *indices) {
 
 static KernelExpr *load_parameter(Lower *l, const IrNode *node, KernelExpr *const *indices) {
     uint32_t number = (uint32_t)node->attributes[0], rank = ir_rank(node);
-    l->inputs[number]->is_pointwise &=
-        is_own_index(l, indices) && !l->kept && rank == l->space.rank &&
-        ir_same_dims(ir_type(node), &(IrType){.rank = rank, .dims = l->space.dims});
+    l->inputs[number]->is_pointwise &= is_own_index(l, indices) && !l->kept && rank == l->space.rank &&
+                                       ir_same_extents(ir_type(node), l->space.dims, rank);
     KernelExpr *position = l->strides[number][0] ? strided_position(l, l->strides[number], rank, indices)
                                                  : lower_linear(l, node->types[0].dims, rank, indices);
     return kernel_load(l->kernel, l->inputs[number], &position, 1);

@@ -130,7 +130,7 @@ static void hand_over(Memory *m, const LastUse *last, bool *moved, IrRegion *reg
 }
 
 static bool same_bytes(const IrType *a, const IrType *b) {
-    return dtype_info[a->dtype].bytes == dtype_info[b->dtype].bytes && ir_same_dims(a, b);
+    return dtype_info[a->dtype].bytes == dtype_info[b->dtype].bytes && ir_same_extents(a, b->dims, b->rank);
 }
 
 static uint32_t uses_in(const IrNode *node, const IrNode *owner) {
