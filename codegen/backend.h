@@ -17,10 +17,14 @@ struct ExportList; /* codegen/export.h */
 typedef int32_t (*CompiledFunction)(gmxrt_ctx *ctx, gmxrt_tensor *const *parameters, gmxrt_tensor **results);
 
 typedef struct BackendOptions {
-    const char *target_cpu;      /* NULL or "native": this machine; "x86-64-v3", … */
+    /* NULL or "native": this machine; "x86-64-v3", ….  Libraries with exports: NULL means x86-64-v3 and v4
+     * code, chosen at run time. */
+    const char *target_cpu;
     int optimization;            /* 0…3 */
     const char *cache_directory; /* object cache; NULL: none */
     int64_t cache_bytes;         /* limit; 0: the default 512 MB */
+    /* For EMIT_SHARED: libgmxrt.a; NULL: beside the back end's library. */
+    const char *runtime_archive;
     /* What generated code may call: gmxrt_symbols() of the runtime that the contexts come from. */
     const gmxrt_symbol *symbols;
     size_t symbol_count;
