@@ -14,6 +14,8 @@ typedef struct ImportFrame { /* a file whose statements are being elaborated */
     const char *path;
 } ImportFrame;
 
+typedef struct CallEntry CallEntry; /* value.c: a function compiled for one combination of arguments */
+
 struct gmx_session {
     Arena arena;  /* session lifetime */
     Arena report; /* texts of the last call */
@@ -35,8 +37,12 @@ struct gmx_session {
     VEC(const char *) imported; /* canonical paths of finished imports */
     const char *script_folder;  /* paths in a script are tried here first; NULL: the current folder only */
     bool checking;              /* gmx_check_file: nothing runs, load reads headers */
-    bool unit_open, failed;
+    bool unit_open;
     Arena unit;
+    ElabUnit *last_unit; /* the unit that ran last, until the next one is opened */
+    CompiledFunction last_code;
+    uint64_t generation; /* raised whenever names may have changed */
+    VEC(CallEntry *) calls;
     IrWriter *view; /* gmx_view_*: where IR goes instead of being run */
     gmx_view view_kind;
     double compile_seconds, run_seconds;

@@ -88,6 +88,7 @@ static gmxrt_tensor *slot_tensor(gmx_session *s, ElabSlot *slot) {
 void program_open_unit(gmx_session *s) {
     if (s->unit_open)
         return;
+    s->last_unit = NULL;
     arena_free(&s->unit);
     elab_begin_unit(s->elaborator, &s->unit);
     s->unit_open = true;
@@ -167,6 +168,8 @@ bool program_run_unit(gmx_session *s) {
     bool work = unit->results.count || unit->has_token || unit->function->body->results.count;
     CompiledFunction code = work ? compile_unit(s, unit) : NULL;
     bool ok = !work || (code && call_unit(s, unit, code));
+    s->last_unit = unit;
+    s->last_code = code;
     for (uint32_t i = 0; ok && i < unit->effects.count; i++) {
         save_value(s, &unit->effects.items[i]);
         ok = s->sink.error_count == errors;
@@ -353,13 +356,6 @@ static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, S
     *out = tensor;
 }
 
-/* After an error the rest is only checked, so that a run reports more than its first mistake. */
-static void stop_running(gmx_session *s) {
-    if (s->unit_open && s->checking)
-        return;
-    s->failed = true;
-}
-
 static bool run_statement(gmx_session *s, const AstNode *statement, bool is_last, ProgramMode mode,
                           gmxrt_tensor **out) {
     program_open_unit(s);
@@ -378,30 +374,32 @@ static bool run_statement(gmx_session *s, const AstNode *statement, bool is_last
     return true;
 }
 
+/* After a mistake the rest of a script is only checked, so that one run reports more than the first; what
+ * stood before the mistake still happens.  False: nothing more is to be looked at. */
+static bool go_on_checking(gmx_session *s) {
+    if (s->checking)
+        return true;
+    uint32_t errors = s->sink.error_count;
+    bool found_while_compiling = s->unit_open;
+    if (!found_while_compiling || !program_run_unit(s) || s->sink.error_count != errors)
+        return false;
+    return s->checking = !s->options.interactive;
+}
+
 void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt_tensor **out) {
     AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
     if (s->sink.error_count)
         return;
     bool checking = s->checking;
-    s->failed = false;
+    s->generation++;
     elab_declare(s->elaborator, block);
     if (s->sink.error_count)
         s->checking = true; /* look for more, run nothing */
-    for (uint32_t i = 0; i < block->child_count; i++) {
-        if (run_statement(s, block->children[i], i + 1 == block->child_count, mode, out))
-            continue;
-        if (!s->checking) {
-            /* What stood before the mistake happens; what follows is checked only. */
-            uint32_t dropped = s->sink.error_count;
-            if (!s->unit_open || !program_run_unit(s) || s->sink.error_count != dropped ||
-                s->options.interactive)
-                break;
-            s->checking = true;
-        }
-        stop_running(s);
-    }
-    if (s->unit_open)
-        program_run_unit(s);
+    for (uint32_t i = 0; i < block->child_count; i++)
+        if (!run_statement(s, block->children[i], i + 1 == block->child_count, mode, out) &&
+            !go_on_checking(s))
+            break;
+    program_run_unit(s);
     s->checking = checking;
     if (mode == PROGRAM_EVAL && out && !*out && !s->sink.error_count)
         diag_error(&s->sink, DIAG_E0201, block->span, "the text does not end in an expression");

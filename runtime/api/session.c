@@ -255,8 +255,12 @@ Backend *session_backend(gmx_session *s) {
     if (!s->interface && !load_library(s))
         return NULL;
     char *message = NULL;
+    size_t symbol_count;
+    const gmxrt_symbol *symbols = gmxrt_symbols(&symbol_count);
     s->backend = s->interface->create(
         &(BackendOptions){.target_cpu = s->options.target_cpu,
+                       .symbols = symbols,
+                       .symbol_count = symbol_count,
                           .optimization = s->options.optimization < 0 ? 2 : s->options.optimization,
                           .cache_directory = cache_directory(s),
                           .cache_bytes = s->options.cache_bytes},

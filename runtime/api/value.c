@@ -1,6 +1,8 @@
 /* Tensors and names of a session, and calls of its functions. */
 #include "runtime/api/internal.h"
 
+#include <stdio.h>
+
 static gmxrt_tensor *inner(gmx_tensor *tensor) {
     return (gmxrt_tensor *)tensor;
 }
@@ -229,26 +231,112 @@ static void take_results(gmx_session *s, const Value *value, const char *functio
     }
 }
 
-gmx_status gmx_call(gmx_session *session, const char *function, gmx_tensor *const *arguments,
-                    size_t argument_count, gmx_tensor **results, size_t result_count) {
-    SESSION_ENTER(session);
-    uint32_t kept = session->slots.count;
-    program_open_unit(session);
-    Value *values = ARENA_ARRAY(&session->report, Value, argument_count + 1);
-    for (size_t i = 0; i < argument_count; i++) {
-        values[i] = value_of_kind(VALUE_SLOT);
-        values[i].slot = slot_of(session, NULL, inner(arguments[i]));
+/* A function compiled for one combination of arguments, so that further calls go straight to the code. */
+struct CallEntry {
+    const char *key;
+    uint64_t generation;
+    CompiledFunction code;
+    uint32_t parameter_count, result_count;
+    int32_t *arguments; /* per parameter: the argument's number, or -1 */
+    ElabSlot **slots;   /* where it is -1: a global */
+};
+
+/* What a function is specialised for: dtypes, ranks, contiguity, extents of 1. */
+static const char *call_key(Arena *arena, const char *function, gmx_tensor *const *arguments, size_t count) {
+    char *key = arena_alloc(arena, strlen(function) + 2 + count * (GMX_MAX_RANK + 4));
+    char *p = key + sprintf(key, "%s(", function);
+    for (size_t i = 0; i < count; i++) {
+        const gmxrt_tensor *t = inner_const(arguments[i]);
+        *p++ = (char)('A' + t->dtype);
+        for (int32_t k = 0; k < t->rank; k++)
+            *p++ = t->shape[k] == 1 ? '1' : 'n';
+        *p++ = gmxrt_tensor_is_contiguous(t) ? 'c' : 's';
     }
-    ElabOutcome outcome = elab_call_global(session->elaborator, intern_text(&session->names, function),
-                                           values, (uint32_t)argument_count);
-    bool ok = program_run_unit(session) && outcome.ok && !session->sink.error_count;
-    if (ok)
-        take_results(session, outcome.value, function, results, result_count);
-    while (session->slots.count > kept) { /* arguments and results of this call only */
-        ElabSlot *slot = session->slots.items[--session->slots.count];
+    return key;
+}
+
+static CallEntry *find_call(const gmx_session *s, const char *key) {
+    for (uint32_t i = 0; i < s->calls.count; i++)
+        if (s->calls.items[i]->generation == s->generation && !strcmp(s->calls.items[i]->key, key))
+            return s->calls.items[i];
+    return NULL;
+}
+
+static void run_call(gmx_session *s, const CallEntry *call, gmx_tensor *const *arguments,
+                     gmx_tensor **results) {
+    gmxrt_tensor *parameters[64];
+    for (uint32_t i = 0; i < call->parameter_count; i++)
+        parameters[i] =
+            call->arguments[i] >= 0 ? inner(arguments[call->arguments[i]]) : call->slots[i]->tensor;
+    call->code(s->ctx, parameters, (gmxrt_tensor **)results);
+    session_collect_run_errors(s);
+}
+
+/* Keeps the unit that has just run for the next call with such arguments. */
+static void remember_call(gmx_session *s, const char *key, const Value *values, size_t count,
+                          const Value *result) {
+    const ElabUnit *unit = s->last_unit;
+    const Value *items = result->kind == VALUE_TUPLE ? result->tuple->items : result;
+    uint32_t results = result->kind == VALUE_TUPLE ? result->tuple->count : 1;
+    if (!s->last_code || unit->has_token || unit->effects.count || unit->parameters.count > 64 ||
+        results != unit->results.count)
+        return;
+    for (uint32_t i = 0; i < results; i++)
+        if (items[i].kind != VALUE_SLOT || items[i].slot != unit->results.items[i].slot)
+            return;
+    CallEntry *call = ARENA_NEW(&s->arena, CallEntry);
+    *call = (CallEntry){.key = arena_copy_text(&s->arena, key, strlen(key)),
+                        .generation = s->generation,
+                        .code = s->last_code,
+                        .parameter_count = unit->parameters.count,
+                        .result_count = results,
+                        .arguments = ARENA_ARRAY(&s->arena, int32_t, unit->parameters.count),
+                        .slots = ARENA_ARRAY(&s->arena, ElabSlot *, unit->parameters.count)};
+    for (uint32_t i = 0; i < unit->parameters.count; i++) {
+        call->slots[i] = unit->parameters.items[i].slot;
+        call->arguments[i] = -1;
+        for (size_t k = 0; k < count; k++)
+            if (values[k].slot == call->slots[i])
+                call->arguments[i] = (int32_t)k;
+    }
+    vec_push(&s->arena, &s->calls, call);
+}
+
+static void compile_call(gmx_session *s, const char *function, const char *key, gmx_tensor *const *arguments,
+                         size_t count, gmx_tensor **results, size_t result_count) {
+    uint32_t kept = s->slots.count;
+    program_open_unit(s);
+    Value *values = ARENA_ARRAY(&s->report, Value, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        values[i] = value_of_kind(VALUE_SLOT);
+        values[i].slot = slot_of(s, NULL, inner(arguments[i]));
+    }
+    ElabOutcome outcome =
+        elab_call_global(s->elaborator, intern_text(&s->names, function), values, (uint32_t)count);
+    if (program_run_unit(s) && outcome.ok && !s->sink.error_count) {
+        take_results(s, outcome.value, function, results, result_count);
+        if (!s->sink.error_count)
+            remember_call(s, key, values, count, outcome.value);
+    }
+    while (s->slots.count > kept) { /* arguments and results of this call only */
+        ElabSlot *slot = s->slots.items[--s->slots.count];
         gmxrt_tensor_release(slot->tensor);
         slot->tensor = NULL;
     }
+}
+
+gmx_status gmx_call(gmx_session *session, const char *function, gmx_tensor *const *arguments,
+                    size_t argument_count, gmx_tensor **results, size_t result_count) {
+    SESSION_ENTER(session);
+    for (size_t i = 0; i < argument_count; i++)
+        if (!arguments[i])
+            return misuse(session, "an argument is NULL");
+    const char *key = call_key(&session->report, function, arguments, argument_count);
+    const CallEntry *call = find_call(session, key);
+    if (call && call->result_count == result_count)
+        run_call(session, call, arguments, results);
+    else
+        compile_call(session, function, key, arguments, argument_count, results, result_count);
     return session_end(session);
 }
 
