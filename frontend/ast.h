@@ -1,0 +1,199 @@
+/* The syntax tree.
+ *
+ * One tagged struct for every kind; ast.def lists the kinds with their children.  Readers use the accessors
+ * below; only the builders at the end of this file, one for each grammar action, make nodes.  Every tree that
+ * the parser hands out is at most AST_HEIGHT_LIMIT high, so recursive walkers are safe. */
+#ifndef GMX_FRONTEND_AST_H
+#define GMX_FRONTEND_AST_H
+
+#include "ir/base/intern.h"
+#include "ir/base/span.h"
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum AstKind {
+    AST_NONE,
+#define AST(kind, text, children, label) AST_##kind,
+#include "frontend/ast.def"
+    AST_KIND_COUNT
+} AstKind;
+
+typedef enum AstOperator {
+    AST_OPERATOR_NONE,
+#define AST_OPERATOR_ROW(name, spelling) AST_OPERATOR_##name,
+#include "frontend/ast.def"
+    AST_OPERATOR_COUNT
+} AstOperator;
+
+/* AST_NESTING_LIMIT is the language's limit (language.md, section 9).  A chain of one precedence, `a + b + c
+ * …` or `x |> f |> g …`, nests in the tree but not for a reader; it may grow up to AST_HEIGHT_LIMIT. */
+enum { AST_NESTING_LIMIT = 256, AST_HEIGHT_LIMIT = 1000, AST_NODE_LIMIT = 1 << 23 };
+
+enum {
+    AST_EXPORT = 1,        /* FUNCTION: `export fn` */
+    AST_PARENTHESIZED = 2, /* an expression written in parentheses; its span includes them */
+};
+
+typedef struct AstNode AstNode;
+struct AstNode {
+    uint8_t kind;     /* AstKind */
+    uint8_t operator; /* AstOperator, of BINARY and ASSIGN (AST_OPERATOR_NONE: plain `=`) */
+    uint8_t flags;
+    uint16_t nesting, height; /* of the subtree: without and with chains */
+    uint32_t child_count;
+    Span span; /* the whole node */
+    Span mark; /* its name or operator where it has one: what an error about that underlines; else == span */
+    Name name; /* where ast.def says so, else NULL */
+    AstNode **children;
+    union {
+        uint64_t integer; /* INTEGER: up to 2^64-1; from 2^63 on it fits only u64 */
+        double number;    /* FLOAT, IMAGINARY */
+        bool boolean;     /* BOOL */
+        const char *text; /* STRING: decoded, may hold NUL bytes; INTERPOLATED: the format spec or NULL */
+    };
+    uint32_t text_length; /* of `text` */
+    const char *doc; /* declarations: the `##` lines above without their marks, joined by newlines; or NULL */
+};
+
+/* Several children in a row. */
+typedef struct AstList {
+    AstNode *const *items;
+    uint32_t count;
+} AstList;
+
+const char *ast_kind_text(AstKind kind);             /* "call" */
+const char *ast_kind_children(AstKind kind);         /* "callee *arguments" */
+const char *ast_operator_text(AstOperator operator); /* "+" */
+
+static inline AstNode *ast_child(const AstNode *node, uint32_t index) {
+    assert(index < node->child_count);
+    return node->children[index];
+}
+
+static inline AstList ast_children_from(const AstNode *node, uint32_t first) {
+    assert(first <= node->child_count);
+    return (AstList){node->child_count > first ? node->children + first : NULL, node->child_count - first};
+}
+
+static inline bool ast_is(const AstNode *node, AstKind kind) {
+    return node && node->kind == kind;
+}
+
+/* ---- accessors: ast_<kind>_<child>; a child that ast.def marks with `?` may be NULL ---- */
+
+#define AST_CHILD(function, expected, index)                                                                 \
+    static inline AstNode *function(const AstNode *node) {                                                   \
+        assert(node->kind == AST_##expected);                                                                \
+        return ast_child(node, index);                                                                       \
+    }
+#define AST_REST(function, expected, first)                                                                  \
+    static inline AstList function(const AstNode *node) {                                                    \
+        assert(node->kind == AST_##expected);                                                                \
+        return ast_children_from(node, first);                                                               \
+    }
+
+AST_REST(ast_interpolation_pieces, INTERPOLATION, 0)
+AST_CHILD(ast_interpolated_value, INTERPOLATED, 0)
+AST_REST(ast_tuple_elements, TUPLE, 0)
+AST_REST(ast_array_elements, ARRAY, 0)
+AST_CHILD(ast_comprehension_body, COMPREHENSION, 0)
+AST_REST(ast_comprehension_binders, COMPREHENSION, 1)
+AST_CHILD(ast_generator_body, GENERATOR, 0)
+AST_REST(ast_generator_binders, GENERATOR, 1)
+AST_CHILD(ast_binder_range, BINDER, 0)
+AST_CHILD(ast_edge_binder_source, EDGE_BINDER, 0)
+AST_CHILD(ast_edge_binder_target, EDGE_BINDER, 1)
+AST_CHILD(ast_edge_binder_graph, EDGE_BINDER, 2)
+AST_CHILD(ast_call_callee, CALL, 0)
+AST_REST(ast_call_arguments, CALL, 1) /* expressions, KEYWORDs, or one GENERATOR alone */
+AST_CHILD(ast_keyword_value, KEYWORD, 0)
+AST_CHILD(ast_index_base, INDEX, 0)
+AST_REST(ast_index_subscripts, INDEX, 1) /* expressions (`None` is a NAME), SLICE, ELLIPSIS, EDGE */
+AST_CHILD(ast_slice_start, SLICE, 0)
+AST_CHILD(ast_slice_stop, SLICE, 1)
+AST_CHILD(ast_slice_step, SLICE, 2)
+AST_CHILD(ast_edge_source, EDGE, 0)
+AST_CHILD(ast_edge_target, EDGE, 1)
+AST_CHILD(ast_field_base, FIELD, 0)
+AST_CHILD(ast_negate_operand, NEGATE, 0)
+AST_CHILD(ast_not_operand, NOT, 0)
+AST_CHILD(ast_binary_left, BINARY, 0)
+AST_CHILD(ast_binary_right, BINARY, 1)
+AST_CHILD(ast_range_start, RANGE, 0)
+AST_CHILD(ast_range_stop, RANGE, 1)
+AST_CHILD(ast_pipe_value, PIPE, 0)
+AST_CHILD(ast_pipe_function, PIPE, 1) /* NAME, DTYPE, FIELD, CALL, FUNCTION or parenthesized */
+AST_CHILD(ast_if_condition, IF, 0)
+AST_CHILD(ast_if_then, IF, 1)
+AST_CHILD(ast_if_else, IF, 2)
+AST_REST(ast_block_statements, BLOCK, 0) /* an expression statement is the expression itself */
+AST_REST(ast_tuple_pattern_patterns, TUPLE_PATTERN, 0)
+AST_CHILD(ast_assign_target, ASSIGN, 0) /* NAME, INDEX or FIELD over these, or (plain `=`) a TUPLE of them */
+AST_CHILD(ast_assign_value, ASSIGN, 1)
+AST_CHILD(ast_for_pattern, FOR, 0)
+AST_CHILD(ast_for_iterable, FOR, 1)
+AST_CHILD(ast_for_body, FOR, 2)
+AST_CHILD(ast_while_condition, WHILE, 0)
+AST_CHILD(ast_while_body, WHILE, 1)
+AST_CHILD(ast_return_value, RETURN, 0)
+AST_CHILD(ast_import_path, IMPORT, 0)
+AST_CHILD(ast_function_result, FUNCTION, 1)
+AST_CHILD(ast_function_body, FUNCTION, 2) /* a BLOCK, or the expression after `=` */
+AST_REST(ast_parameters_list, PARAMETERS, 0)
+AST_CHILD(ast_parameter_type, PARAMETER, 0)
+AST_CHILD(ast_parameter_default, PARAMETER, 1)
+AST_REST(ast_layer_members, LAYER, 1) /* LAYER_PARAM, LAYER_STATE, LET, FUNCTION */
+AST_CHILD(ast_layer_param_type, LAYER_PARAM, 0)
+AST_CHILD(ast_layer_param_value, LAYER_PARAM, 1)
+AST_CHILD(ast_layer_state_type, LAYER_STATE, 0)
+AST_CHILD(ast_layer_state_value, LAYER_STATE, 1)
+AST_CHILD(ast_rule_result, RULE, 1)
+AST_REST(ast_rule_members, RULE, 2) /* MESSAGE, AGGREGATE, UPDATE */
+AST_CHILD(ast_message_source, MESSAGE, 0)
+AST_CHILD(ast_message_target, MESSAGE, 1)
+AST_CHILD(ast_message_body, MESSAGE, 2)
+AST_CHILD(ast_aggregate_function, AGGREGATE, 0)
+AST_CHILD(ast_update_node, UPDATE, 0)
+AST_CHILD(ast_update_received, UPDATE, 1)
+AST_CHILD(ast_update_body, UPDATE, 2)
+AST_REST(ast_type_name_dims, TYPE_NAME, 0) /* expressions (`_` is a NAME) and DIM_REST */
+AST_REST(ast_type_layer_arguments, TYPE_LAYER, 0)
+AST_CHILD(ast_type_storage_element, TYPE_STORAGE, 0)
+AST_CHILD(ast_type_edge_element, TYPE_EDGE, 0)
+AST_CHILD(ast_type_edge_carrier, TYPE_EDGE, 1)
+AST_REST(ast_type_graph_dims, TYPE_GRAPH, 0)
+AST_REST(ast_type_tuple_types, TYPE_TUPLE, 0)
+
+/* LET, MUT and CONST alike. */
+static inline bool ast_is_binding(const AstNode *node) {
+    return node->kind == AST_LET || node->kind == AST_MUT || node->kind == AST_CONST;
+}
+static inline AstNode *ast_binding_pattern(const AstNode *node) {
+    assert(ast_is_binding(node));
+    return ast_child(node, 0);
+}
+static inline AstNode *ast_binding_type(const AstNode *node) {
+    assert(ast_is_binding(node));
+    return ast_child(node, 1);
+}
+static inline AstNode *ast_binding_value(const AstNode *node) {
+    assert(ast_is_binding(node));
+    return ast_child(node, 2);
+}
+
+/* The PARAMETER nodes of a FUNCTION, LAYER or RULE. */
+static inline AstList ast_declaration_parameters(const AstNode *node) {
+    assert(node->kind == AST_FUNCTION || node->kind == AST_LAYER || node->kind == AST_RULE);
+    return ast_parameters_list(ast_child(node, 0));
+}
+
+static inline bool ast_function_is_exported(const AstNode *node) {
+    assert(node->kind == AST_FUNCTION);
+    return node->flags & AST_EXPORT;
+}
+
+#undef AST_CHILD
+#undef AST_REST
+
+#endif

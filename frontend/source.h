@@ -1,0 +1,56 @@
+/* Sources: files in one position space, places in them, and how diagnostics look.
+ *
+ * Every text that enters (a file, a REPL entry, the argument of -e) is registered here, checked for size and
+ * UTF-8, and gets a base; see ir/base/span.h.  Nothing here prints: rendering returns text on an arena. */
+#ifndef GMX_FRONTEND_SOURCE_H
+#define GMX_FRONTEND_SOURCE_H
+
+#include "ir/base/arena.h"
+#include "ir/base/diag.h"
+#include "ir/base/span.h"
+#include "ir/base/vec.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SOURCE_SIZE_LIMIT = 64 << 20 };
+
+typedef struct SourceFile {
+    const char *name; /* as the user wrote it */
+    const char *text; /* NUL-terminated; holds no NUL itself unless it was refused */
+    uint32_t length;
+    uint32_t base; /* position of the first byte; never 0 */
+    uint32_t *line_starts;
+    uint32_t line_count; /* 0: not counted yet */
+} SourceFile;
+
+typedef struct SourceMap {
+    Arena *arena;
+    VEC(SourceFile *) files; /* by rising base */
+    uint32_t next_base;
+} SourceMap;
+
+typedef struct SourcePlace {
+    const SourceFile *file; /* NULL: no place */
+    uint32_t line, column;  /* from 1; columns count code points */
+} SourcePlace;
+
+void source_map_init(SourceMap *map, Arena *arena);
+
+/* Registers a copy of `text`.  On bad UTF-8, a byte order mark, a NUL byte or too large a text: reports E0001
+ * or E0002 and returns NULL. */
+SourceFile *source_add(SourceMap *map, DiagSink *diags, const char *name, const char *text, size_t length);
+/* Reads and registers a file, "-" for standard input.  A regular file above the size limit is refused before
+ * it is read.  `at` is the `import` that asked for it, or the zero span. */
+SourceFile *source_read(SourceMap *map, DiagSink *diags, const char *path, Span at);
+
+const SourceFile *source_find(const SourceMap *map, uint32_t position); /* NULL: none */
+SourcePlace source_place(SourceMap *map, uint32_t position);
+
+typedef enum DiagFormat { DIAG_HUMAN, DIAG_JSON } DiagFormat;
+
+/* One diagnostic as text that ends in a newline. */
+const char *source_render(SourceMap *map, Arena *arena, const Diag *diag, DiagFormat format);
+/* All that were collected, and a last line when some were dropped. */
+const char *source_render_all(SourceMap *map, Arena *arena, const DiagSink *diags, DiagFormat format);
+
+#endif
