@@ -48,11 +48,13 @@ typedef struct Lexer {
     int last;                                    /* kind of the last token returned, 0 at the start */
     Frame frames[AST_NESTING_LIMIT];
     uint32_t frame_count;
-    uint32_t brace_count; /* frames that are FRAME_BRACE */
-    bool is_too_deep;     /* E0103 was reported: nothing more is read */
-    bool has_unclosed;    /* E0102 was reported at the end of the text */
-    uint32_t error_count; /* errors this lexer reported */
-    VEC(Span) doc_lines;  /* `##` lines just above, not yet claimed by a declaration */
+    uint32_t brace_count;         /* frames that are FRAME_BRACE */
+    uint32_t interpolation_count; /* frames that are FRAME_INTERPOLATION */
+    bool is_too_deep;             /* E0103 or E0002 was reported: nothing more is read */
+    bool has_unclosed;            /* at the end of the text a bracket or string was open; reported */
+    bool has_abandoned;           /* open brackets were dropped after an error: the next SEP is made up */
+    uint32_t error_count;         /* errors reported by the lexer and the parser */
+    VEC(Span) doc_lines;          /* `##` lines just above, not yet claimed by a declaration */
 } Lexer;
 
 void lexer_init(Lexer *lexer, const SourceFile *file, Arena *arena, DiagSink *diags);
@@ -70,20 +72,22 @@ Diag *lexer_error(Lexer *lexer, DiagCode code, Span span, const char *format, ..
     __attribute__((format(printf, 4, 5)));
 bool lexer_is_finished(const Lexer *lexer);
 Token lexer_word(Lexer *lexer, int kind); /* a keyword or soft word; after `.` a plain name */
-Token lexer_statement_word(Lexer *lexer, int kind); /* a keyword that shows that open brackets were forgotten */
+Token lexer_statement_word(Lexer *lexer,
+                           int kind); /* a keyword that shows that open brackets were forgotten */
 Token lexer_open(Lexer *lexer, int kind, FrameKind frame);
-bool lexer_close(Lexer *lexer, FrameKind frame); /* false: nothing to close, the token is dropped */
-Token lexer_brace_close(Lexer *lexer);
+/* False: the bracket closes nothing, which was reported; look again. */
+bool lexer_close(Lexer *lexer, FrameKind frame, Token *token);
+bool lexer_brace_close(Lexer *lexer, Token *token);
 bool lexer_newline(Lexer *lexer, Token *separator); /* true: the statement ends here */
 bool lexer_skip_separator(const Lexer *lexer);      /* a `;` with no statement before it */
 Token lexer_string(Lexer *lexer);
 Token lexer_colon(Lexer *lexer);
 Token lexer_foreign_string(Lexer *lexer);
 Token lexer_foreign_operator(Lexer *lexer, int kind, const char *spelling);
-bool lexer_dotted_number(Lexer *lexer, Token *number); /* after `1.`: false if it was an error, already told */
+Token lexer_dotted_number(Lexer *lexer); /* after `1.`: may give the dot back */
 Token lexer_bad_number(Lexer *lexer);
 void lexer_doc_line(Lexer *lexer);
 void lexer_bad_character(Lexer *lexer);
-bool lexer_end(Lexer *lexer, Token *token);
+bool lexer_end(Lexer *lexer, Token *token); /* false: look again */
 
 #endif

@@ -19,7 +19,7 @@ AstNode *parse_source(const ParseContext *context, const SourceFile *file);
 
 /* Whether a REPL entry is whole at the newline that ends `text`: false asks for another line.  A wrong entry
  * is whole, so that its error shows. */
-bool parse_is_complete(const char *text, size_t length);
+bool parse_is_complete(Arena *scratch, const char *text, size_t length);
 
 /* The forms behind --emit=tokens and --emit=ast. */
 const char *parse_print_tokens(const ParseContext *context, const SourceFile *file);

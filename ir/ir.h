@@ -209,7 +209,8 @@ typedef struct IrRewrite IrRewrite;
 struct IrRewrite {
     IrBuilder builder;
     void *context;
-    IrNode **map; /* old id -> new node */
+    IrNode **map;     /* old id -> new node */
+    const bool *live; /* old id -> anything uses it */
     IrNode *(*rule)(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands);
 };
 IrFunction *ir_rewrite_function(IrFunction *source,
