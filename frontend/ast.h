@@ -28,7 +28,7 @@ typedef enum AstOperator {
 
 /* AST_NESTING_LIMIT is the language's limit (language.md, section 9).  A chain of one precedence, `a + b + c
  * …` or `x |> f |> g …`, nests in the tree but not for a reader; it may grow up to AST_HEIGHT_LIMIT. */
-enum { AST_NESTING_LIMIT = 256, AST_HEIGHT_LIMIT = 1000, AST_NODE_LIMIT = 1 << 23 };
+enum { AST_NESTING_LIMIT = 256, AST_HEIGHT_LIMIT = 1000, AST_NODE_LIMIT = 1 << 21 };
 
 enum {
     AST_EXPORT = 1,        /* FUNCTION: `export fn` */
@@ -195,5 +195,81 @@ static inline bool ast_function_is_exported(const AstNode *node) {
 
 #undef AST_CHILD
 #undef AST_REST
+
+/* ---- builders: called by grammar/gmx.y alone, one for each action (ast_build.c) ----
+ *
+ * Tokens give the places: `first` and `last` are the ends of what has no node there.  A list is a node of
+ * kind AST_NONE that the next builder takes over.  Where an argument may be missing it is NULL. */
+typedef struct Token Token;
+typedef struct Parser Parser;
+
+AstNode *ast_list(Parser *parser);
+AstNode *ast_list_of(Parser *parser, AstNode *item);
+AstNode *ast_append(Parser *parser, AstNode *list, AstNode *item);
+AstNode *ast_append_error(Parser *parser, AstNode *list, Token separator);
+AstNode *ast_append_piece(Parser *parser, AstNode *list, Token middle, AstNode *piece);
+void ast_program(Parser *parser, AstNode *statements);
+
+AstNode *ast_block(Parser *parser, Token first, AstNode *statements, Token last);
+AstNode *ast_assign(Parser *parser, AstNode *target, Token sign, AstNode *value);
+AstNode *ast_for(Parser *parser, Token first, AstNode *pattern, AstNode *iterable, AstNode *body);
+AstNode *ast_while(Parser *parser, Token first, AstNode *condition, AstNode *body);
+AstNode *ast_return(Parser *parser, Token first, AstNode *value);
+AstNode *ast_binding(Parser *parser, AstKind kind, Token first, AstNode *pattern, AstNode *type,
+                     AstNode *value);
+AstNode *ast_tuple_pattern(Parser *parser, Token first, AstNode *patterns, Token last);
+
+AstNode *ast_export(Parser *parser, Token first, AstNode *function);
+AstNode *ast_function(Parser *parser, Token first, Token name, AstNode *parameters, AstNode *result,
+                      AstNode *body);
+AstNode *ast_parameters(Parser *parser, Token first, AstNode *list, Token last);
+AstNode *ast_parameter(Parser *parser, Token name, AstNode *type, AstNode *value);
+AstNode *ast_layer(Parser *parser, Token first, Token name, AstNode *parameters, AstNode *members,
+                   Token last);
+AstNode *ast_member(Parser *parser, AstKind kind, Token first, Token name, AstNode *type, AstNode *value);
+AstNode *ast_rule(Parser *parser, Token first, Token name, AstNode *parameters, AstNode *result,
+                  AstNode *members, Token last);
+AstNode *ast_message(Parser *parser, Token first, AstNode *source, AstNode *target, AstNode *body);
+AstNode *ast_aggregate(Parser *parser, Token first, AstNode *function);
+AstNode *ast_update(Parser *parser, Token first, AstNode *node, AstNode *received, AstNode *body);
+AstNode *ast_import(Parser *parser, Token first, Token path);
+
+AstNode *ast_type_name(Parser *parser, Token name, AstNode *dims, Token last);
+AstNode *ast_type_layer(Parser *parser, Token name, AstNode *arguments, Token last);
+AstNode *ast_type_storage(Parser *parser, Token storage, AstNode *element);
+AstNode *ast_type_edge(Parser *parser, AstNode *element, AstNode *carrier);
+AstNode *ast_type_graph(Parser *parser, Token first, AstNode *dims, Token last);
+AstNode *ast_type_dim(Parser *parser, Token word);
+AstNode *ast_type_tuple(Parser *parser, Token first, AstNode *types, Token last);
+AstNode *ast_type_parenthesized(Parser *parser, Token first, AstNode *types, Token last);
+AstNode *ast_dim_rest(Parser *parser, Token first, Token name);
+
+AstNode *ast_name(Parser *parser, Token name);
+AstNode *ast_dtype(Parser *parser, Token name);
+AstNode *ast_number(Parser *parser, Token token);
+AstNode *ast_bool(Parser *parser, Token token);
+AstNode *ast_string(Parser *parser, Token token);
+AstNode *ast_interpolation(Parser *parser, Token begin, AstNode *pieces, Token end);
+AstNode *ast_interpolated(Parser *parser, AstNode *value, const Token *format);
+AstNode *ast_parenthesized(Parser *parser, Token first, AstNode *expression, Token last);
+AstNode *ast_tuple(Parser *parser, Token first, AstNode *element, AstNode *more, Token last);
+AstNode *ast_array(Parser *parser, Token first, AstNode *elements, Token last);
+AstNode *ast_comprehension(Parser *parser, Token first, AstNode *body, AstNode *binders, Token last);
+AstNode *ast_generator(Parser *parser, AstNode *body, AstNode *binders);
+AstNode *ast_binder(Parser *parser, Token name, AstNode *range);
+AstNode *ast_edge_binder(Parser *parser, AstNode *source, AstNode *target, AstNode *graph);
+AstNode *ast_call(Parser *parser, AstNode *callee, AstNode *arguments, Token last);
+AstNode *ast_keyword(Parser *parser, Token name, AstNode *value);
+AstNode *ast_index(Parser *parser, AstNode *base, AstNode *subscripts, Token last);
+AstNode *ast_ellipsis(Parser *parser, Token token);
+AstNode *ast_edge(Parser *parser, AstNode *source, AstNode *target);
+AstNode *ast_slice(Parser *parser, AstNode *start, Token colon, AstNode *stop, AstNode *step, Token last);
+AstNode *ast_field(Parser *parser, AstNode *base, Token name);
+AstNode *ast_unary(Parser *parser, AstKind kind, Token sign, AstNode *operand);
+AstNode *ast_binary(Parser *parser, AstNode *left, Token sign, AstNode *right);
+AstNode *ast_range(Parser *parser, AstNode *start, Token sign, AstNode *stop);
+AstNode *ast_pipe(Parser *parser, AstNode *value, Token sign, AstNode *function);
+AstNode *ast_lambda(Parser *parser, Token first, AstNode *parameters, AstNode *result, AstNode *body);
+AstNode *ast_if(Parser *parser, Token first, AstNode *condition, AstNode *then, AstNode *otherwise);
 
 #endif

@@ -122,7 +122,8 @@ Token lexer_make(Lexer *lexer, int kind) {
     }
     if (lexer->doc_lines.count && can_start_documented(kind))
         token.doc = join_doc_lines(lexer);
-    lexer->doc_lines.count = 0;
+    if (kind != TOKEN_END)
+        lexer->doc_lines.count = 0;
     lexer->last = kind;
     return token;
 }
@@ -139,13 +140,19 @@ Token lexer_word(Lexer *lexer, int kind) {
     return lexer_make(lexer, lexer->last == TOKEN_DOT ? TOKEN_ID : kind);
 }
 
+static bool is_first_on_line(const Lexer *lexer) {
+    for (const unsigned char *p = lexer->line; p < lexer->token; p++)
+        if (*p != ' ' && *p != '\t')
+            return false;
+    return true;
+}
+
 /* A `##` comment documents what follows where a declaration could start, alone on its line. */
 void lexer_doc_line(Lexer *lexer) {
     if (lexer->last != 0 && lexer->last != TOKEN_SEP && lexer->last != TOKEN_LC)
         return;
-    for (const unsigned char *p = lexer->line; p < lexer->token; p++)
-        if (*p != ' ' && *p != '\t')
-            return;
+    if (!is_first_on_line(lexer))
+        return;
     const unsigned char *begin = lexer->token + 2, *end = lexer->cursor;
     if (begin < end && *begin == ' ')
         begin++;
@@ -189,21 +196,34 @@ Token lexer_open(Lexer *lexer, int kind, FrameKind frame) {
     return lexer_make(lexer, kind);
 }
 
-static Diag *report_unclosed(Lexer *lexer, Frame frame) {
-    if (frame.kind == FRAME_INTERPOLATION)
-        return lexer_error(lexer, DIAG_E0005, frame.span, "the string is not closed on its line");
-    return lexer_error(lexer, DIAG_E0102, frame.span, "`%c` is never closed", frame.kind);
+/* Reports a bracket or string that stays open; its label may say where.  While a wrong statement is dropped,
+ * its brackets say nothing new. */
+static void report_unclosed(Lexer *lexer, Frame frame, const char *label) {
+    if (lexer->is_recovering)
+        return;
+    Diag *diag = frame.kind == FRAME_INTERPOLATION
+                     ? lexer_error(lexer, DIAG_E0005, frame.span, "the string is not closed on its line")
+                     : lexer_error(lexer, DIAG_E0102, frame.span, "`%c` is never closed", frame.kind);
+    if (label)
+        diag_label(lexer->diags, diag, lexer_span(lexer), "%s", label);
 }
 
 /* Drops the `(` and `[` above the innermost other bracket and reports the innermost of them. */
 static bool close_forgotten(Lexer *lexer) {
     if (!is_newline_blind(top_frame(lexer)))
         return false;
-    Diag *diag = report_unclosed(lexer, lexer->frames[lexer->frame_count - 1]);
-    diag_label(lexer->diags, diag, lexer_span(lexer), "it must be closed before this");
+    report_unclosed(lexer, lexer->frames[lexer->frame_count - 1], "it must be closed before this");
     while (is_newline_blind(top_frame(lexer)))
         pop_frame(lexer);
     return true;
+}
+
+/* The string whose interpolation is open and holds all others. */
+static Frame outermost_string(const Lexer *lexer) {
+    uint32_t i = 0;
+    while (lexer->frames[i].kind != FRAME_INTERPOLATION)
+        i++;
+    return lexer->frames[i];
 }
 
 /* After a string that does not end: forgets every bracket opened in its statement. */
@@ -218,21 +238,33 @@ static int closer_token(FrameKind kind) {
     return kind == FRAME_PAREN ? TOKEN_RP : TOKEN_RB;
 }
 
-bool lexer_close(Lexer *lexer, FrameKind kind, Token *token) {
+static Token make_made_up(Lexer *lexer, int kind) {
+    Token token = lexer_make(lexer, kind);
+    token.is_made_up = true;
+    return token;
+}
+
+/* A closing bracket that closes nothing: the parser gets it and drops the statement without a word. */
+static Token close_nothing(Lexer *lexer, int kind) {
+    if (!lexer->is_recovering)
+        lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` closes nothing", *lexer->token);
+    return make_made_up(lexer, kind);
+}
+
+Token lexer_close(Lexer *lexer, FrameKind kind) {
     FrameKind top = top_frame(lexer);
     if (top == kind) {
         pop_frame(lexer);
-        *token = lexer_make(lexer, closer_token(kind));
-        return true;
+        return lexer_make(lexer, closer_token(kind));
     }
-    if (!is_newline_blind(top)) {
-        lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` closes nothing", *lexer->token);
-        return false;
-    }
+    if (!is_newline_blind(top))
+        return close_nothing(lexer, closer_token(kind));
     Frame opened = lexer->frames[lexer->frame_count - 1];
-    Diag *diag = lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` does not match `%c`", *lexer->token,
-                             opened.kind);
-    diag_label(lexer->diags, diag, opened.span, "opened here");
+    if (!lexer->is_recovering) {
+        Diag *diag = lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` does not match `%c`",
+                                 *lexer->token, opened.kind);
+        diag_label(lexer->diags, diag, opened.span, "opened here");
+    }
     uint32_t match = lexer->frame_count;
     while (match && is_newline_blind(lexer->frames[match - 1].kind) && lexer->frames[match - 1].kind != kind)
         match--;
@@ -242,15 +274,13 @@ bool lexer_close(Lexer *lexer, FrameKind kind, Token *token) {
     else
         kind = opened.kind; /* the wrong closing bracket was typed */
     pop_frame(lexer);
-    *token = lexer_make(lexer, closer_token(kind));
-    token->is_made_up = true;
-    return true;
+    return make_made_up(lexer, closer_token(kind));
 }
 
 Token lexer_statement_word(Lexer *lexer, int kind) {
     if (lexer->last == TOKEN_DOT)
         return lexer_make(lexer, TOKEN_ID);
-    if (close_forgotten(lexer))
+    if (is_first_on_line(lexer) && close_forgotten(lexer))
         return make_separator_before(lexer, true);
     return lexer_make(lexer, kind);
 }
@@ -291,10 +321,7 @@ bool lexer_newline(Lexer *lexer, Token *separator) {
         lexer->doc_lines.count = 0;
     lexer->line = lexer->cursor;
     if (lexer->interpolation_count) {
-        uint32_t i = 0;
-        while (lexer->frames[i].kind != FRAME_INTERPOLATION)
-            i++;
-        report_unclosed(lexer, lexer->frames[i]);
+        report_unclosed(lexer, outermost_string(lexer), NULL);
         abandon_brackets(lexer);
     } else if (is_newline_blind(top_frame(lexer)) || !can_end_statement(lexer->last) ||
                continues_below(lexer)) {
@@ -312,7 +339,7 @@ bool lexer_skip_separator(const Lexer *lexer) {
 
 bool lexer_end(Lexer *lexer, Token *token) {
     if (lexer->frame_count) {
-        report_unclosed(lexer, lexer->frames[lexer->frame_count - 1]);
+        report_unclosed(lexer, lexer->frames[lexer->frame_count - 1], NULL);
         lexer->has_unclosed = true;
         lexer->frame_count = 0;
         *token = lexer_make(lexer, TOKEN_END);
@@ -355,11 +382,10 @@ static Token string_piece(Lexer *lexer, Span opening, int closed, int open) {
         return lexer_make(lexer, open);
     }
     if (!end) {
-        lexer_error(lexer, DIAG_E0005, opening, "the string is not closed on its line");
+        Frame frame = {FRAME_INTERPOLATION, opening};
+        report_unclosed(lexer, lexer->interpolation_count ? outermost_string(lexer) : frame, NULL);
         abandon_brackets(lexer);
-        Token token = lexer_make(lexer, closed);
-        token.is_made_up = true;
-        return token;
+        return make_made_up(lexer, closed);
     }
     return lexer_make(lexer, closed);
 }
@@ -368,27 +394,23 @@ Token lexer_string(Lexer *lexer) {
     return string_piece(lexer, lexer_span(lexer), TOKEN_STRING, TOKEN_STRING_BEGIN);
 }
 
-bool lexer_brace_close(Lexer *lexer, Token *token) {
+Token lexer_brace_close(Lexer *lexer) {
     uint32_t owner = lexer->frame_count;
     while (owner && is_newline_blind(lexer->frames[owner - 1].kind))
         owner--;
-    if (!owner) {
-        lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`}` closes nothing");
-        return false;
-    }
+    if (!owner)
+        return close_nothing(lexer, TOKEN_RC);
     bool was_forgotten = close_forgotten(lexer);
     if (top_frame(lexer) == FRAME_INTERPOLATION) {
         Frame frame = pop_frame(lexer);
-        *token = string_piece(lexer, frame.span, TOKEN_STRING_END, TOKEN_STRING_MIDDLE);
-        token->is_made_up |= was_forgotten;
-    } else if (lexer->last != TOKEN_SEP && lexer->last != TOKEN_LC) {
-        *token =
-            make_separator_before(lexer, was_forgotten); /* a statement ends before its block's `}` too */
-    } else {
-        pop_frame(lexer);
-        *token = lexer_make(lexer, TOKEN_RC);
+        Token token = string_piece(lexer, frame.span, TOKEN_STRING_END, TOKEN_STRING_MIDDLE);
+        token.is_made_up |= was_forgotten;
+        return token;
     }
-    return true;
+    if (lexer->last != TOKEN_SEP && lexer->last != TOKEN_LC) /* a statement ends before its block's `}` too */
+        return make_separator_before(lexer, was_forgotten);
+    pop_frame(lexer);
+    return lexer_make(lexer, TOKEN_RC);
 }
 
 Token lexer_colon(Lexer *lexer) {
@@ -397,6 +419,12 @@ Token lexer_colon(Lexer *lexer) {
     while (lexer->cursor < lexer->limit && *lexer->cursor != '}' && *lexer->cursor != '"' &&
            *lexer->cursor != '\n')
         lexer->cursor++;
+    if (lexer->cursor < lexer->limit && *lexer->cursor == '"') {
+        lexer->cursor++; /* meant to end the string */
+        report_unclosed(lexer, outermost_string(lexer), "the `{` before this `:` is still open");
+        abandon_brackets(lexer);
+        return make_made_up(lexer, TOKEN_STRING_END);
+    }
     return lexer_make(lexer, TOKEN_FORMAT);
 }
 
@@ -405,9 +433,7 @@ Token lexer_foreign_string(Lexer *lexer) {
     diag_note(lexer->diags, diag, "write \"%.*s\"",
               (int)(lexer->cursor - lexer->token < 60 ? lexer->cursor - lexer->token - 2 : 58),
               (const char *)lexer->token + 1);
-    Token token = lexer_make(lexer, TOKEN_STRING);
-    token.is_made_up = true;
-    return token;
+    return make_made_up(lexer, TOKEN_STRING);
 }
 
 /* ---- numbers and foreign signs ---- */
@@ -424,12 +450,6 @@ Token lexer_foreign_operator(Lexer *lexer, int kind, const char *spelling) {
     return lexer_make(lexer, kind);
 }
 
-static Token make_bad_number(Lexer *lexer) {
-    Token token = lexer_make(lexer, TOKEN_FLOAT);
-    token.is_made_up = true;
-    return token;
-}
-
 Token lexer_dotted_number(Lexer *lexer) {
     unsigned char next = lexer->cursor < lexer->limit ? *lexer->cursor : 0;
     if (next == '.' || is_word_byte(next)) { /* 1..n, 1.T */
@@ -439,7 +459,7 @@ Token lexer_dotted_number(Lexer *lexer) {
     Span span = lexer_span(lexer);
     Diag *diag = lexer_error(lexer, DIAG_E0004, span, "a number needs a digit after its dot");
     diag_note(lexer->diags, diag, "write `%.*s0`", (int)(span.end - span.begin), (const char *)lexer->token);
-    return make_bad_number(lexer);
+    return make_made_up(lexer, TOKEN_FLOAT);
 }
 
 Token lexer_bad_number(Lexer *lexer) {
@@ -461,7 +481,7 @@ Token lexer_bad_number(Lexer *lexer) {
         Diag *diag = lexer_error(lexer, DIAG_E0004, span, "`%.*s` is not a number", length, text);
         diag_note(lexer->diags, diag, "numbers look like 1, 1_000, 0xff, 1.5, 1e-3, 2.5j");
     }
-    return make_bad_number(lexer);
+    return make_made_up(lexer, TOKEN_FLOAT);
 }
 
 static uint32_t decode_code_point(const unsigned char *p, uint32_t length) {
@@ -495,8 +515,10 @@ void lexer_bad_character(Lexer *lexer) {
     while (lexer->cursor < lexer->limit && (*lexer->cursor & 0xc0) == 0x80 &&
            lexer->cursor - lexer->token < 4)
         lexer->cursor++;
+    while (lexer->cursor < lexer->limit && *lexer->token < 0x80 && *lexer->cursor == *lexer->token)
+        lexer->cursor++; /* a run of one sign is one error */
     Span span = lexer_span(lexer);
-    uint32_t length = span.end - span.begin;
+    uint32_t length = *lexer->token < 0x80 ? 1 : span.end - span.begin;
     uint32_t code_point = decode_code_point(lexer->token, length);
     Diag *diag = code_point < 0x20 || code_point == 0x7f
                      ? lexer_error(lexer, DIAG_E0003, span,

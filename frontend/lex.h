@@ -53,6 +53,7 @@ typedef struct Lexer {
     bool is_too_deep;             /* E0103 or E0002 was reported: nothing more is read */
     bool has_unclosed;            /* at the end of the text a bracket or string was open; reported */
     bool has_abandoned;           /* open brackets were dropped after an error: the next SEP is made up */
+    bool is_recovering;           /* set by the parser: the rest of a wrong statement is being dropped */
     uint32_t error_count;         /* errors reported by the lexer and the parser */
     VEC(Span) doc_lines;          /* `##` lines just above, not yet claimed by a declaration */
 } Lexer;
@@ -75,9 +76,8 @@ Token lexer_word(Lexer *lexer, int kind); /* a keyword or soft word; after `.` a
 Token lexer_statement_word(Lexer *lexer,
                            int kind); /* a keyword that shows that open brackets were forgotten */
 Token lexer_open(Lexer *lexer, int kind, FrameKind frame);
-/* False: the bracket closes nothing, which was reported; look again. */
-bool lexer_close(Lexer *lexer, FrameKind frame, Token *token);
-bool lexer_brace_close(Lexer *lexer, Token *token);
+Token lexer_close(Lexer *lexer, FrameKind frame);
+Token lexer_brace_close(Lexer *lexer);
 bool lexer_newline(Lexer *lexer, Token *separator); /* true: the statement ends here */
 bool lexer_skip_separator(const Lexer *lexer);      /* a `;` with no statement before it */
 Token lexer_string(Lexer *lexer);

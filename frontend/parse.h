@@ -13,8 +13,8 @@ typedef struct ParseContext {
     DiagSink *diags;
 } ParseContext;
 
-/* The whole text as a BLOCK, never NULL.  After an error, which is in `diags`, the statements that did parse are
- * there, with AST_ERROR where one did not. */
+/* The whole text as a BLOCK, never NULL.  After an error, which is in `diags`, the statements that did parse
+ * are there, with AST_ERROR where one did not. */
 AstNode *parse_source(const ParseContext *context, const SourceFile *file);
 
 /* Whether a REPL entry is whole at the newline that ends `text`: false asks for another line.  A wrong entry

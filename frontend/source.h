@@ -12,15 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SOURCE_SIZE_LIMIT = 64 << 20 };
+enum { SOURCE_SIZE_LIMIT = 64 << 20, SOURCE_BLOCK = 64 << 10 };
 
 typedef struct SourceFile {
     const char *name; /* as the user wrote it */
     const char *text; /* NUL-terminated; holds no NUL itself unless it was refused */
     uint32_t length;
-    uint32_t base; /* position of the first byte; never 0 */
-    uint32_t *line_starts;
-    uint32_t line_count; /* 0: not counted yet */
+    uint32_t base;         /* position of the first byte; never 0 */
+    uint32_t *block_lines; /* newlines before each block of SOURCE_BLOCK bytes; NULL: not counted yet */
 } SourceFile;
 
 typedef struct SourceMap {
@@ -32,6 +31,7 @@ typedef struct SourceMap {
 typedef struct SourcePlace {
     const SourceFile *file; /* NULL: no place */
     uint32_t line, column;  /* from 1; columns count code points */
+    uint32_t line_begin;    /* offset in the file of the line's first byte */
 } SourcePlace;
 
 void source_map_init(SourceMap *map, Arena *arena);

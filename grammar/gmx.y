@@ -8,6 +8,9 @@
 %include {
 #include "frontend/parser.h"
 #include <assert.h>
+#include <stdlib.h>
+#pragma GCC diagnostic ignored "-Wunused-variable" /* lemon's own code */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
 }
 %name gmx_parser_
 %token_prefix TOKEN_

@@ -231,6 +231,26 @@ bool ir_same_dims(const IrType *a, const IrType *b) {
     return true;
 }
 
+/* A check's value equals each of its operands: two extents agree if they share one below their checks. */
+bool ir_same_extent(const IrNode *a, const IrNode *b) {
+    if (a == b)
+        return true;
+    if (a->op == OP_check_equal)
+        return ir_same_extent(a->operands[0], b) || ir_same_extent(a->operands[1], b);
+    if (b->op == OP_check_equal)
+        return ir_same_extent(a, b->operands[0]) || ir_same_extent(a, b->operands[1]);
+    return false;
+}
+
+bool ir_same_extents(const IrType *type, IrNode *const *dims, uint32_t rank) {
+    if (type->rank != rank)
+        return false;
+    for (uint32_t k = 0; k < rank; k++)
+        if (!ir_same_extent(type->dims[k], dims[k]))
+            return false;
+    return true;
+}
+
 bool ir_is_const(const IrNode *node) {
     return node->op == OP_const;
 }

@@ -198,6 +198,9 @@ double ir_const_as_double(const IrNode *node);
 bool ir_is_pure(Op op); /* hash-consed; may be moved within its region */
 bool ir_can_fail(Op op);
 bool ir_same_dims(const IrType *a, const IrType *b);
+/* Extents that are one value whenever both can be used: the same node, or made equal by a passed check. */
+bool ir_same_extent(const IrNode *a, const IrNode *b);
+bool ir_same_extents(const IrType *type, IrNode *const *dims, uint32_t rank);
 /* True if `region` is `inner` or encloses it. */
 bool ir_region_encloses(const IrRegion *region, const IrRegion *inner);
 

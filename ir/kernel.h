@@ -15,28 +15,35 @@
  *     }
  *
  * Loops.
- *   for.serial    in order
- *   for.parallel  only at the top level of a kernel: iterations are independent and may run on any thread;
- * bodies write disjoint places.  `grain N`: run at least N iterations at a time. `balance indptr`: iterations
- * are rows of a sparse matrix, split by nonzeros for.vector    iterations are lanes.  The body may contain
- * serial loops with lane-independent bounds (their variables then hold one value per lane), but no parallel
- * or vector loop, no append or barrier.  A variable declared outside may only be changed by an accumulate
- * statement: each lane folds its own part and the lanes are combined in lane order at the end.  The tail runs
- * masked with the same operations, so the result of a lane never depends on the extent. for.unrolled constant
- * bounds; the body is repeated `step N` gives the stride (a positive expression, constant for unrolled and
- * vector loops); `tile` loops are serial loops with a step. Variables. let   a value; var a mutable scalar
- * (loop-carried state), changed by `=` and by accumulate `op=` where op is an associative row (add mul
- * minimum maximum logical_or logical_and bitwise_*) or argmax/argmin on a pair (value, index). alloc reg
- * constant shape; every index is constant after unrolling and vector loops over its last axis: lives in
- * registers.  scratch: per-thread memory, extents may be any expression.  group: shared by a work-group on
- * devices, plain scratch on a CPU. Sparse. for.nz (p, u) in row of (indptr, indices)     positions p in
- * indptr[row] .. indptr[row + 1], u = indices[p] merge u over (p0 in lo .. hi of indices0), (p1 …) { case 0
- * 1: …  case 0: …  case 1: … }   co-iteration of sorted coordinate lists; the case is the exact subset
- * present at u; a missing case does nothing append k to a, b = v, w                       stores at position
- * k and increments the variable k; in a kernel run with its `fill` parameter false only counts (count, then
- * fill) Others: if (lane-independent condition inside vector loops), while, barrier (work-group; nothing on a
- * CPU), prefetch, and tile.mma c, a, b (m, n, k): c += a @ b on reg or group allocations (tensor cores; loops
- * on a CPU).
+ *   for.serial    in order; a loop with `step N` (a positive expression, constant for unrolled and vector
+ *                 loops) visits begin, begin + N, ... below end.
+ *   for.parallel  only at the top level of a kernel: iterations are independent, write disjoint places and
+ * may run on any thread.  `grain N`: run at least N iterations at a time.  `balance indptr`: iterations are
+ * rows of a sparse matrix, split by nonzeros. for.vector    iterations are lanes.  The body may contain
+ * serial loops and ifs with lane-independent bounds and conditions (their variables then hold one value per
+ * lane), but no parallel or vector loop, no append, barrier or tile.mma.  A variable declared outside may
+ * only be changed by an accumulate statement (and not be read by the body otherwise): each lane folds its own
+ * part and the lanes are combined in lane order at the end.  The tail runs masked with the same operations,
+ * so the result of a lane never depends on the extent. for.unrolled  constant bounds; the body is repeated.
+ * Variables.
+ *   let      a value; var a mutable scalar (loop-carried state), changed by `=` and by accumulate `op=`,
+ * where op is an associative row (add mul minimum maximum logical_or logical_and bitwise_*) or argmax/argmin
+ * on a pair (value, index): the first of equals wins, a NaN wins over numbers. alloc    reg: constant shape,
+ * lives in registers when every index is constant after unrolling or runs over the last axis in a vector loop
+ * of constant bounds.  scratch: per-thread memory, extents may be any expression; it lives until its block
+ * ends.  group: shared by a work-group on devices, plain scratch on a CPU.  Contents start undefined. Sparse.
+ *   for.nz (p, u) in row of (indptr, indices)         positions p in indptr[row] .. indptr[row + 1],
+ *                                                     u = indices[p]
+ *   merge u over (p0 in lo .. hi of indices0, ...) { case 0 1 { ... } case 0 { ... } case 1 { ... } }
+ *                                                     co-iteration of sorted coordinate lists; the case is
+ * the exact subset present at u; a missing case does nothing append k to a, b = v, w if fill stores at
+ * position k (while `fill`) and increments the variable k: the same kernel counts, then fills Others: if,
+ * while, barrier (work-group; nothing on a CPU), prefetch, and tile.mma c, a, b (m, n, k): c += a @ b on reg,
+ * scratch or group allocations of rank 2 (tensor cores; loops on a CPU).
+ *
+ * Text.  Operators are the C spellings of ops.def, other ops are calls by name, `f64(x)` casts.  A literal
+ * `7` is i64 and `0.5` f64 unless what it meets (the other operand, the variable or array it goes to) has
+ * another dtype; `7_u8` and `0.5_f32` say so; `inf` and `nan` are float literals.
  */
 #ifndef GMX_IR_KERNEL_H
 #define GMX_IR_KERNEL_H
@@ -67,6 +74,7 @@ struct KernelArray {
     uint32_t id;
     Name name;
     bool is_output;       /* buffers: written */
+    bool is_pointwise;    /* input read only at the index that is being written (see passes/memory.c) */
     bool may_alias;       /* output that may share memory with the input read at the same index (in-place) */
     uint32_t rank;        /* buffers: 1 */
     KernelExpr *shape[4]; /* allocations */
@@ -96,7 +104,7 @@ typedef enum KernelStatementKind {
     KERNEL_MERGE,      /* variable over iterators, cases */
     KERNEL_WHILE,      /* condition value */
     KERNEL_IF,         /* condition value, body, otherwise */
-    KERNEL_APPEND,     /* to arrays at variable: values */
+    KERNEL_APPEND,     /* to arrays at variable: values; stores only if `value` (NULL: always) */
     KERNEL_BARRIER,
     KERNEL_PREFETCH, /* array[indices] */
     KERNEL_TILE_MMA  /* array += array2 @ array3, m n k */
@@ -185,10 +193,38 @@ KernelStatement *kernel_alloc(Kernel *kernel, KernelBlock *block, KernelArrayKin
 KernelStatement *kernel_for(Kernel *kernel, KernelBlock *block, KernelLoop loop, const char *index,
                             KernelExpr *begin, KernelExpr *end, KernelExpr *step);
 KernelStatement *kernel_if(Kernel *kernel, KernelBlock *block, KernelExpr *condition);
+/* (position, coordinate) over the entries of row `row`: the statement's `variable` and `second`. */
+KernelStatement *kernel_for_nz(Kernel *kernel, KernelBlock *block, const char *position,
+                               const char *coordinate, KernelExpr *row, KernelArray *indptr,
+                               KernelArray *indices);
+KernelStatement *kernel_while(Kernel *kernel, KernelBlock *block, KernelExpr *condition);
+/* The coordinate is the statement's `variable`; add the operands, then the cases (a case's block stays valid
+ * until the next one is added). */
+KernelStatement *kernel_merge(Kernel *kernel, KernelBlock *block, const char *coordinate);
+KernelVariable *kernel_merge_over(Kernel *kernel, KernelStatement *merge, const char *position,
+                                  KernelExpr *begin, KernelExpr *end, KernelArray *indices);
+KernelBlock *kernel_merge_case(Kernel *kernel, KernelStatement *merge, uint32_t subset);
+/* `fill`: a bool expression, false while counting; NULL: always stores. */
+KernelStatement *kernel_append(Kernel *kernel, KernelBlock *block, KernelVariable *position,
+                               KernelArray *const *targets, KernelExpr *const *values, uint32_t count,
+                               KernelExpr *fill);
+KernelStatement *kernel_prefetch(Kernel *kernel, KernelBlock *block, KernelArray *array,
+                                 KernelExpr *const *indices, uint32_t count);
+KernelStatement *kernel_tile_mma(Kernel *kernel, KernelBlock *block, KernelArray *c, KernelArray *a,
+                                 KernelArray *b, const int64_t tile[3]);
+/* An empty statement of a kind (barrier; the parser). */
+KernelStatement *kernel_statement(Kernel *kernel, KernelBlock *block, KernelStatementKind kind);
+
+/* ---- asking ----------------------------------------------------------------------------------------- */
+bool kernel_is_const_i64(const KernelExpr *expr, int64_t *value);
+/* The dtype of an op's result from its operands, which share one dtype (`where`: the last two). */
+Dtype kernel_op_dtype(Op op, const KernelExpr *const *operands);
 
 /* ---- text and checking ------------------------------------------------------------------------------ */
 /* Canonical text: names and ids renumbered, so that equal kernels print equally (the cache key). */
 void kernel_print(const Kernel *kernel, const IrWriter *writer);
+/* The same with the names that its builder gave (for people); parses back too. */
+void kernel_print_named(const Kernel *kernel, const IrWriter *writer);
 Kernel *kernel_parse(Arena *arena, Interner *names, DiagSink *sink, const char *text, size_t length,
                      uint32_t base);
 bool kernel_verify(const Kernel *kernel, Arena *arena, const char **message);

@@ -39,4 +39,13 @@ IrFunction *pass_fuse(PassContext *context, IrFunction *function);
 IrFunction *pass_schedule(PassContext *context, IrFunction *function);
 IrFunction *pass_memory(PassContext *context, IrFunction *function);
 
+/* What a function has come to: for tests that count ("structure(fuse): kernels 1, calls 0") and `explain`. */
+typedef struct PassStructure {
+    uint32_t kernels; /* fused and launch nodes */
+    uint32_t calls;   /* library calls: matmul, solve, … */
+    uint32_t checks, prints;
+    uint32_t loops; /* for and while */
+} PassStructure;
+PassStructure pass_structure(const IrFunction *function);
+
 #endif

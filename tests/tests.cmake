@@ -10,12 +10,14 @@ pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
 
 set(root ${PROJECT_SOURCE_DIR})
 set(test_environment "ASAN_OPTIONS=detect_leaks=1" "UBSAN_OPTIONS=print_stacktrace=1" "LC_ALL=C.UTF-8"
-    "GMX_BUILD_DIR=${PROJECT_BINARY_DIR}" "GMX_SOURCE_DIR=${root}")
+    "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/test-cache" "GMX_BUILD_DIR=${PROJECT_BINARY_DIR}" "GMX_SOURCE_DIR=${root}")
 
 # Registers a test that runs with the source root as its working directory.
 function(gmx_test name)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${root})
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 250)
+  # Criterion takes its verdict before LeakSanitizer runs, so a leak is seen in the output only.
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 250
+                       FAIL_REGULAR_EXPRESSION "ERROR: LeakSanitizer")
 endfunction()
 
 file(GLOB unit_sources CONFIGURE_DEPENDS ${root}/tests/unit/*.c)
@@ -29,7 +31,7 @@ file(GLOB unit_llvm_sources CONFIGURE_DEPENDS ${root}/tests/unit_llvm/*.c)
 if(unit_llvm_sources AND TARGET gmx_llvm)
   add_executable(unit_llvm_tests ${unit_llvm_sources} $<TARGET_OBJECTS:gmx_llvm>)
   target_link_libraries(unit_llvm_tests PRIVATE ${internal_libraries} PkgConfig::CRITERION
-                        ${llvm_libdir}/libLLVM-19.so)
+                        ${llvm_shared})
   target_include_directories(unit_llvm_tests SYSTEM PRIVATE ${llvm_include})
   gmx_test(unit_llvm unit_llvm_tests -j2)
 endif()
@@ -41,3 +43,37 @@ foreach(source ${plain_sources})
   target_link_libraries(plain_${name} PRIVATE ${internal_libraries})
   gmx_test(plain_${name} plain_${name})
 endforeach()
+
+if(TARGET libgmx)
+  file(GLOB embed_sources CONFIGURE_DEPENDS ${root}/tests/embed/*.c)
+  foreach(source ${embed_sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(embed_${name} ${source})
+    # What a host program sees: gmx.h and nothing else of this tree.
+    set_target_properties(embed_${name} PROPERTIES INCLUDE_DIRECTORIES ${root}/runtime/api)
+    target_link_libraries(embed_${name} PRIVATE libgmx Threads::Threads m)
+    if(TARGET libgmx-llvm)
+      add_dependencies(embed_${name} libgmx-llvm)
+    endif()
+    gmx_test(embed_${name} embed_${name})
+  endforeach()
+endif()
+
+if(EXISTS ${root}/runtime/api/gmx.h)
+  gmx_test(header_c99 ${CMAKE_C_COMPILER} -std=c99 -Wall -Wextra -pedantic -Werror -fsyntax-only -x c
+           runtime/api/gmx.h)
+  find_program(CXX_COMPILER NAMES g++ g++-12 clang++-14 REQUIRED)
+  gmx_test(header_cxx17 ${CXX_COMPILER} -std=c++17 -Wall -Wextra -pedantic -Werror -fsyntax-only -x c++
+           runtime/api/gmx.h)
+endif()
+
+add_executable(run_programs ${root}/tests/run_programs.c)
+gmx_test(program_runner sh tests/check_runner.sh $<TARGET_FILE:run_programs>)
+if(TARGET gmx AND EXISTS ${root}/tests/lang)
+  gmx_test(programs run_programs $<TARGET_FILE:gmx> tests/lang)
+  set_tests_properties(programs PROPERTIES PROCESSORS 2)
+endif()
+
+gmx_test(includes sh tests/check_includes.sh)
+gmx_test(format sh tests/check_format.sh)
+gmx_test(lines sh tests/count_lines.sh)

@@ -38,14 +38,18 @@ typedef struct gmxrt_ctx {
     void *user;
     volatile int32_t interrupt; /* set by a signal handler or another thread: loops stop with E0308 */
     gmxrt_error error;
-    uint64_t random_key;     /* the script's random stream: seed(n) sets the key, */
-    uint64_t random_counter; /* each drawing statement advances the counter */
+    uint64_t random_key;             /* the script's random stream: seed(n) sets the key, */
+    uint64_t random_counter;         /* each drawing statement advances the counter */
+    struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
 } gmxrt_ctx;
 
 /* Sets ctx->error (the first error wins) and returns 1. */
 int32_t gmxrt_fail(gmxrt_ctx *ctx, int32_t code, uint64_t span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void gmxrt_set_hint(gmxrt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Collects a warning; the host reads them with gmxrt_warning_count and _get of runtime.h. */
+void gmxrt_warning(gmxrt_ctx *ctx, int32_t code, uint64_t span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* ---- memory ---------------------------------------------------------------------------------
  * A buffer is reference-counted memory, 64-byte aligned, huge pages advised from 2 MiB on.
@@ -91,8 +95,11 @@ int64_t gmxrt_bytes_of(int32_t dtype, int32_t rank, const int64_t *shape);
 
 /* ---- parallel loops ---------------------------------------------------------------------------
  * Runs body(arguments, begin, end) over a partition of [0, count) on the pool; the caller takes
- * part.  Which thread runs which chunk never changes results: bodies write disjoint places.
- * `grain`: chunks per dispatch at least.  Nested calls run serially. */
+ * part.  The partition is a function of count and grain alone, the same at one thread: chunks begin
+ * at multiples of `grain` (the least elements worth a chunk) and there are at most
+ * GMXRT_MAX_CHUNKS of them.  Which thread runs which chunk never changes results: bodies write
+ * disjoint places.  Nested calls run serially. */
+#define GMXRT_MAX_CHUNKS 256
 typedef void (*gmxrt_body)(void *arguments, int64_t begin, int64_t end);
 void gmxrt_parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain);
 
@@ -125,6 +132,11 @@ int32_t gmxrt_copy(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, u
  * the format spec, possibly empty) and its values; one newline is added. */
 int32_t gmxrt_print(gmxrt_ctx *ctx, const char *format, int32_t count, const gmxrt_view *values,
                     uint64_t span);
+
+/* ---- random numbers ---------------------------------------------------------------------------
+ * Philox4x32-10 (Salmon et al. 2011), the reference of what kernels inline: block number `counter`
+ * (the low 64 bits of Philox's counter; the high ones are 0) of the stream `key`. */
+void gmxrt_philox(uint64_t key, uint64_t counter, uint32_t out[4]);
 
 /* ---- checks used by generated code ------------------------------------------------------------ */
 int32_t gmxrt_fail_extents(gmxrt_ctx *ctx, const char *message, int64_t left, int64_t right,

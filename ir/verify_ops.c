@@ -1,0 +1,575 @@
+/* The verifier's rules for single nodes: counts, dtypes, ranks, extents, attributes; one function a family.
+ */
+#include "ir/verify.h"
+
+#define REQUIRE(condition, ...)                                                                              \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            return verify_fail(v, node, __VA_ARGS__);                                                        \
+    } while (0)
+
+static bool is_scalar_of(const IrNode *x, Dtype dtype) {
+    return ir_is_scalar(x) && ir_dtype(x) == dtype;
+}
+
+static bool is_tensor(const IrNode *x) {
+    return x->result_count == 1 && x->types[0].kind == IR_TENSOR;
+}
+
+static bool same_type(const IrType *a, const IrType *b) {
+    return a->kind == b->kind && (a->kind == IR_TOKEN || (a->dtype == b->dtype && verify_same_extents(a, b)));
+}
+
+static bool verify_shape_of_node(Verifier *v, const IrNode *node, uint32_t operands, uint32_t results) {
+    REQUIRE(node->operand_count == operands, "%u operands instead of %u", node->operand_count, operands);
+    REQUIRE(node->result_count == results, "%u results instead of %u", node->result_count, results);
+    return true;
+}
+
+static bool verify_attribute_count(Verifier *v, const IrNode *node, uint32_t count) {
+    REQUIRE(node->attribute_count == count, "%u attributes instead of %u", node->attribute_count, count);
+    return true;
+}
+
+static bool verify_tensors(Verifier *v, const IrNode *node) {
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        REQUIRE(is_tensor(node->operands[i]), "operand %u is a token", i);
+    for (uint32_t i = 0; i < node->result_count; i++)
+        REQUIRE(node->types[i].kind == IR_TENSOR, "result %u is a token", i);
+    return true;
+}
+
+static bool verify_scalars(Verifier *v, const IrNode *node, uint32_t first) {
+    for (uint32_t i = first; i < node->operand_count; i++)
+        REQUIRE(is_scalar_of(node->operands[i], DTYPE_i64), "operand %u is not a scalar i64", i);
+    return true;
+}
+
+/* Attributes from `first` on are ascending and below `limit`. */
+static bool verify_axes(Verifier *v, const IrNode *node, uint32_t first, uint32_t limit) {
+    for (uint32_t i = first; i < node->attribute_count; i++) {
+        REQUIRE(node->attributes[i] >= 0 && node->attributes[i] < limit, "axis %lld is out of range",
+                (long long)node->attributes[i]);
+        REQUIRE(i == first || node->attributes[i - 1] < node->attributes[i], "axes are not ascending");
+    }
+    return true;
+}
+
+/* ---- elementwise and reductions --------------------------------------------------------------------------
+ */
+
+static bool dtype_allowed(DtypeRule rule, Dtype dtype) {
+    switch (rule) {
+    case RULE_FLOAT:
+        return dtype_is_float(dtype) || dtype_kind(dtype) == KIND_COMPLEX;
+    case RULE_NUMBER:
+        return dtype != DTYPE_bool;
+    case RULE_LOGICAL:
+        return dtype == DTYPE_bool;
+    case RULE_INTEGER:
+        return dtype == DTYPE_bool || dtype_is_integer(dtype);
+    default:
+        return true;
+    }
+}
+
+static bool verify_elementwise(Verifier *v, const IrNode *node) {
+    const OpInfo *info = &op_info[node->op];
+    if (!verify_shape_of_node(v, node, info->arity, 1) || !verify_attribute_count(v, node, 0) ||
+        !verify_tensors(v, node))
+        return false;
+    uint32_t first = node->op == OP_where;
+    Dtype dtype = ir_dtype(node->operands[first]);
+    REQUIRE(!first || ir_dtype(node->operands[0]) == DTYPE_bool, "the condition is not bool");
+    REQUIRE(dtype_allowed(info->dtype, dtype), "not defined for %s", dtype_name(dtype));
+    for (uint32_t i = 0; i < node->operand_count; i++) {
+        REQUIRE(i < first || ir_dtype(node->operands[i]) == dtype, "operand %u is %s, not %s", i,
+                dtype_name(ir_dtype(node->operands[i])), dtype_name(dtype));
+        REQUIRE(verify_same_extents(ir_type(node), ir_type(node->operands[i])),
+                "operand %u has other extents than the result", i);
+    }
+    bool is_bool = info->dtype == RULE_BOOL || info->dtype == RULE_LOGICAL;
+    Dtype want = is_bool ? DTYPE_bool : dtype;
+    REQUIRE(ir_dtype(node) == want, "the result is not %s", dtype_name(want));
+    return true;
+}
+
+static bool verify_reduction_dtypes(Verifier *v, const IrNode *node) {
+    Dtype from = ir_dtype(node->operands[0]), to = ir_dtype(node);
+    int64_t accumulator = node->attributes[0];
+    REQUIRE(accumulator >= 0 && accumulator < DTYPE_COUNT, "no such accumulator");
+    switch (node->op) {
+    case OP_any:
+    case OP_all:
+        REQUIRE(from == DTYPE_bool && to == DTYPE_bool, "bool gives bool");
+        break;
+    case OP_argmax:
+    case OP_argmin:
+        REQUIRE(to == DTYPE_i64, "the result is not i64");
+        break;
+    case OP_max:
+    case OP_min:
+        REQUIRE(from == to, "the result is not %s", dtype_name(from));
+        break;
+    default:
+        REQUIRE(to != DTYPE_bool && accumulator != DTYPE_bool, "cannot accumulate in bool");
+    }
+    return true;
+}
+
+static bool verify_reduction(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, 1, 1) || !verify_tensors(v, node))
+        return false;
+    const IrType *from = ir_type(node->operands[0]), *to = ir_type(node);
+    uint32_t count = node->attribute_count - 1, kept = 0, next = 1;
+    REQUIRE(node->attribute_count >= 1, "no accumulator");
+    if (!verify_axes(v, node, 1, from->rank) || !verify_reduction_dtypes(v, node))
+        return false;
+    REQUIRE(to->rank == from->rank - count, "the result has %u axes", to->rank);
+    for (uint32_t axis = 0; axis < from->rank; axis++) {
+        if (next < node->attribute_count && node->attributes[next] == axis) {
+            next++;
+            continue;
+        }
+        REQUIRE(verify_same_extent(from->dims[axis], to->dims[kept]), "result axis %u has another extent",
+                kept);
+        kept++;
+    }
+    bool is_arg = node->op == OP_argmax || node->op == OP_argmin;
+    REQUIRE(!is_arg || count == 1 || count == from->rank, "reduces some axes but not one or all");
+    return true;
+}
+
+/* ---- views -----------------------------------------------------------------------------------------------
+ */
+
+static bool verify_permute(Verifier *v, const IrNode *node) {
+    const IrType *from = ir_type(node->operands[0]), *to = ir_type(node);
+    uint32_t seen = 0;
+    if (!verify_shape_of_node(v, node, 1, 1) || !verify_attribute_count(v, node, from->rank))
+        return false;
+    REQUIRE(to->rank == from->rank, "the result has %u axes", to->rank);
+    for (uint32_t k = 0; k < from->rank; k++) {
+        int64_t axis = node->attributes[k];
+        REQUIRE(axis >= 0 && axis < from->rank && !(seen >> axis & 1), "not a permutation");
+        seen |= 1u << axis;
+        REQUIRE(verify_same_extent(to->dims[k], from->dims[axis]), "result axis %u has another extent", k);
+    }
+    return true;
+}
+
+static bool verify_slice(Verifier *v, const IrNode *node) {
+    const IrType *from = ir_type(node->operands[0]), *to = ir_type(node);
+    uint32_t kept = 0, next = 0;
+    if (!verify_shape_of_node(v, node, 1 + 3 * from->rank, 1) || !verify_scalars(v, node, 1) ||
+        !verify_axes(v, node, 0, from->rank))
+        return false;
+    REQUIRE(to->rank == from->rank - node->attribute_count, "the result has %u axes", to->rank);
+    for (uint32_t axis = 0; axis < from->rank; axis++) {
+        const IrNode *extent = node->operands[2 + 3 * axis];
+        int64_t value;
+        if (next < node->attribute_count && node->attributes[next] == axis) {
+            REQUIRE(ir_const_value_i64(extent, &value) && value == 1, "dropped axis %u is longer than 1",
+                    axis);
+            next++;
+        } else {
+            REQUIRE(verify_same_extent(extent, to->dims[kept]), "result axis %u has another extent", kept);
+            kept++;
+        }
+        REQUIRE(!ir_const_value_i64(node->operands[3 + 3 * axis], &value) || value, "a step of 0");
+    }
+    return true;
+}
+
+/* broadcast and reshape carry every extent of the result as an operand. */
+static bool verify_given_extents(Verifier *v, const IrNode *node) {
+    const IrType *to = ir_type(node);
+    if (!verify_shape_of_node(v, node, 1 + to->rank, 1) || !verify_scalars(v, node, 1))
+        return false;
+    for (uint32_t k = 0; k < to->rank; k++)
+        REQUIRE(verify_same_extent(node->operands[1 + k], to->dims[k]), "result axis %u has another extent",
+                k);
+    return true;
+}
+
+static bool verify_broadcast(Verifier *v, const IrNode *node) {
+    const IrType *from = ir_type(node->operands[0]), *to = ir_type(node);
+    if (!verify_given_extents(v, node) || !verify_attribute_count(v, node, from->rank) ||
+        !verify_axes(v, node, 0, to->rank))
+        return false;
+    for (uint32_t k = 0; k < from->rank; k++) {
+        int64_t value;
+        REQUIRE((ir_const_value_i64(from->dims[k], &value) && value == 1) ||
+                    verify_same_extent(from->dims[k], to->dims[node->attributes[k]]),
+                "operand axis %u does not fit", k);
+    }
+    return true;
+}
+
+static bool constant_size(const IrType *type, int64_t *size) {
+    *size = 1;
+    for (uint32_t k = 0; k < type->rank; k++) {
+        int64_t extent;
+        if (!ir_const_value_i64(type->dims[k], &extent) || __builtin_mul_overflow(*size, extent, size))
+            return false;
+    }
+    return true;
+}
+
+static bool verify_reshape(Verifier *v, const IrNode *node) {
+    int64_t from, to;
+    if (!verify_given_extents(v, node) || !verify_attribute_count(v, node, 0))
+        return false;
+    REQUIRE(!constant_size(ir_type(node->operands[0]), &from) || !constant_size(ir_type(node), &to) ||
+                from == to,
+            "%lld elements become %lld", (long long)from, (long long)to);
+    return true;
+}
+
+static bool verify_view(Verifier *v, const IrNode *node) {
+    REQUIRE(node->operand_count >= 1, "no operand");
+    if (!verify_tensors(v, node))
+        return false;
+    REQUIRE(node->result_count == 1, "%u results instead of 1", node->result_count);
+    REQUIRE(ir_dtype(node) == ir_dtype(node->operands[0]), "a view changes the dtype");
+    switch (node->op) {
+    case OP_permute:
+        return verify_permute(v, node);
+    case OP_slice:
+        return verify_slice(v, node);
+    case OP_broadcast:
+        return verify_broadcast(v, node);
+    default:
+        return verify_reshape(v, node);
+    }
+}
+
+/* ---- calls -----------------------------------------------------------------------------------------------
+ */
+
+/* The first `count` extents of two types are equal. */
+static bool same_leading(const IrType *a, const IrType *b, uint32_t count) {
+    for (uint32_t k = 0; k < count; k++)
+        if (!verify_same_extent(a->dims[k], b->dims[k]))
+            return false;
+    return true;
+}
+
+static bool verify_matmul(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, 2, 1))
+        return false;
+    const IrType *a = ir_type(node->operands[0]), *b = ir_type(node->operands[1]), *y = ir_type(node);
+    uint32_t rank = a->rank;
+    REQUIRE(rank >= 2 && b->rank == rank && y->rank == rank, "ranks %u and %u give %u", rank, b->rank,
+            y->rank);
+    REQUIRE(a->dtype == b->dtype && y->dtype == a->dtype, "dtypes differ");
+    REQUIRE(same_leading(a, b, rank - 2) && same_leading(a, y, rank - 2), "batch extents differ");
+    REQUIRE(verify_same_extent(a->dims[rank - 1], b->dims[rank - 2]), "inner extents differ");
+    REQUIRE(verify_same_extent(a->dims[rank - 2], y->dims[rank - 2]) &&
+                verify_same_extent(b->dims[rank - 1], y->dims[rank - 1]),
+            "the result has other extents");
+    return true;
+}
+
+static bool verify_square(Verifier *v, const IrNode *node) {
+    REQUIRE(node->operand_count == (node->op == OP_solve ? 2 : 1), "wrong number of operands");
+    const IrType *a = ir_type(node->operands[0]), *last = ir_type(node->operands[node->operand_count - 1]);
+    uint32_t rank = a->rank;
+    REQUIRE(dtype_is_float(a->dtype) && last->dtype == a->dtype, "operands are not of one float dtype");
+    REQUIRE(rank >= 2 && last->rank == rank, "ranks %u and %u", rank, last->rank);
+    REQUIRE(verify_same_extent(a->dims[rank - 2], a->dims[rank - 1]), "the matrix is not square");
+    REQUIRE(same_leading(a, last, rank - 1), "extents differ");
+    REQUIRE(node->result_count == 1 && same_type(ir_type(node), last), "the result has another type");
+    return true;
+}
+
+static bool verify_concat(Verifier *v, const IrNode *node) {
+    const IrType *y = ir_type(node);
+    REQUIRE(node->operand_count >= 1 && node->result_count == 1, "no operands");
+    if (!verify_attribute_count(v, node, 1) || !verify_axes(v, node, 0, y->rank))
+        return false;
+    for (uint32_t i = 0; i < node->operand_count; i++) {
+        const IrType *x = ir_type(node->operands[i]);
+        REQUIRE(x->dtype == y->dtype && x->rank == y->rank, "operand %u has another dtype or rank", i);
+        for (uint32_t k = 0; k < y->rank; k++)
+            REQUIRE(k == node->attributes[0] || verify_same_extent(x->dims[k], y->dims[k]),
+                    "operand %u differs in extent %u", i, k);
+    }
+    return true;
+}
+
+static bool verify_gather(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, 2, 1) || !verify_attribute_count(v, node, 1))
+        return false;
+    const IrType *x = ir_type(node->operands[0]), *at = ir_type(node->operands[1]), *y = ir_type(node);
+    REQUIRE(at->dtype == DTYPE_i64, "indices are not i64");
+    if (!verify_axes(v, node, 0, x->rank))
+        return false;
+    uint32_t axis = (uint32_t)node->attributes[0];
+    REQUIRE(y->dtype == x->dtype && y->rank == x->rank - 1 + at->rank, "the result has another type");
+    for (uint32_t k = 0; k < y->rank; k++) {
+        const IrNode *want = k < axis              ? x->dims[k]
+                             : k < axis + at->rank ? at->dims[k - axis]
+                                                   : x->dims[k + 1 - at->rank];
+        REQUIRE(verify_same_extent(y->dims[k], want), "result axis %u has another extent", k);
+    }
+    return true;
+}
+
+static bool verify_call(Verifier *v, const IrNode *node) {
+    REQUIRE(node->result_count == 1, "%u results instead of 1", node->result_count);
+    if (!verify_tensors(v, node))
+        return false;
+    switch (node->op) {
+    case OP_matmul:
+        return verify_matmul(v, node);
+    case OP_concat:
+        return verify_concat(v, node);
+    case OP_gather:
+        return verify_gather(v, node);
+    default:
+        return verify_square(v, node);
+    }
+}
+
+/* ---- control ---------------------------------------------------------------------------------------------
+ */
+
+/* Result i of a branch has the type of the node's result, except extents that are results themselves. */
+static bool branch_result_fits(const IrNode *node, const IrRegion *region, uint32_t i) {
+    const IrType *outer = &node->types[i], *inner = ir_type(region->results.items[i]);
+    if (outer->kind != inner->kind || outer->dtype != inner->dtype || outer->rank != inner->rank)
+        return false;
+    for (uint32_t k = 0; k < outer->rank; k++) {
+        const IrNode *dim = outer->dims[k];
+        bool is_result = dim->op == OP_result && dim->operands[0] == node;
+        const IrNode *want = !is_result ? dim
+                             : dim->attributes[0] < region->results.count
+                                 ? region->results.items[dim->attributes[0]]
+                                 : NULL;
+        if (!want || !verify_same_extent(want, inner->dims[k]))
+            return false;
+    }
+    return true;
+}
+
+static bool verify_if(Verifier *v, const IrNode *node) {
+    REQUIRE(node->operand_count == 1 && is_scalar_of(node->operands[0], DTYPE_bool),
+            "the condition is not a scalar bool");
+    REQUIRE(node->region_count == 2, "%u regions instead of 2", node->region_count);
+    for (uint32_t r = 0; r < 2; r++) {
+        const IrRegion *region = node->regions[r];
+        REQUIRE(region->parameters.count == 0, "a branch has parameters");
+        REQUIRE(region->results.count == node->result_count, "a branch has %u results instead of %u",
+                region->results.count, node->result_count);
+        for (uint32_t i = 0; i < node->result_count; i++)
+            REQUIRE(branch_result_fits(node, region, i), "result %u of branch %u has another type", i, r);
+    }
+    return true;
+}
+
+/* Loop values: parameters from `skip` on, initial values and results have the node's types. */
+static bool verify_carried(Verifier *v, const IrNode *node, const IrRegion *region, uint32_t skip,
+                           IrNode *const *initial, uint32_t count) {
+    REQUIRE(region->parameters.count == count + skip, "the body has %u parameters instead of %u",
+            region->parameters.count, count + skip);
+    for (uint32_t i = 0; i < count; i++) {
+        REQUIRE(same_type(&node->types[i], ir_type(initial[i])), "initial value %u has another type", i);
+        REQUIRE(same_type(&node->types[i], ir_type(region->parameters.items[i + skip])),
+                "parameter %u has another type", i + skip);
+    }
+    return true;
+}
+
+static bool verify_body_results(Verifier *v, const IrNode *node, const IrRegion *region) {
+    REQUIRE(region->results.count == node->result_count, "the body has %u results instead of %u",
+            region->results.count, node->result_count);
+    for (uint32_t i = 0; i < node->result_count; i++)
+        REQUIRE(same_type(&node->types[i], ir_type(region->results.items[i])),
+                "result %u of the body has another type", i);
+    return true;
+}
+
+static bool verify_for(Verifier *v, const IrNode *node) {
+    REQUIRE(node->region_count == 1, "%u regions instead of 1", node->region_count);
+    REQUIRE(node->operand_count == node->result_count + 2, "%u operands for %u results", node->operand_count,
+            node->result_count);
+    const IrRegion *body = node->regions[0];
+    for (uint32_t i = 0; i < 2; i++)
+        REQUIRE(is_scalar_of(node->operands[i], DTYPE_i64), "bound %u is not a scalar i64", i);
+    REQUIRE(body->parameters.count && is_scalar_of(body->parameters.items[0], DTYPE_i64),
+            "the counter is not a scalar i64");
+    return verify_carried(v, node, body, 1, node->operands + 2, node->result_count) &&
+           verify_body_results(v, node, body);
+}
+
+static bool verify_while(Verifier *v, const IrNode *node) {
+    REQUIRE(node->region_count == 2, "%u regions instead of 2", node->region_count);
+    REQUIRE(node->operand_count == node->result_count, "%u operands for %u results", node->operand_count,
+            node->result_count);
+    const IrRegion *condition = node->regions[0];
+    REQUIRE(condition->results.count == 1 && is_scalar_of(condition->results.items[0], DTYPE_bool),
+            "the condition is not one scalar bool");
+    return verify_carried(v, node, condition, 0, node->operands, node->result_count) &&
+           verify_carried(v, node, node->regions[1], 0, node->operands, node->result_count) &&
+           verify_body_results(v, node, node->regions[1]);
+}
+
+static bool allowed_in_fused(Op op) {
+    return op_is_elementwise(op) || op_is_reduction(op) || op_is_view(op) || op == OP_const ||
+           op == OP_cast || op == OP_iota || op == OP_check_equal;
+}
+
+static bool verify_fused(Verifier *v, const IrNode *node) {
+    REQUIRE(node->region_count == 1, "%u regions instead of 1", node->region_count);
+    const IrRegion *body = node->regions[0];
+    REQUIRE(body->parameters.count == node->operand_count, "the body has %u parameters instead of %u",
+            body->parameters.count, node->operand_count);
+    if (!verify_tensors(v, node))
+        return false;
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        REQUIRE(same_type(ir_type(node->operands[i]), ir_type(body->parameters.items[i])),
+                "parameter %u has another type", i);
+    for (uint32_t i = 0; i < body->nodes.count; i++)
+        REQUIRE(allowed_in_fused(body->nodes.items[i]->op), "the body has a %s",
+                op_name(body->nodes.items[i]->op));
+    return verify_body_results(v, node, body);
+}
+
+static bool verify_launch(Verifier *v, const IrNode *node) {
+    if (!verify_tensors(v, node) || !verify_attribute_count(v, node, 1 + node->result_count))
+        return false;
+    REQUIRE(node->attributes[0] >= 0 && node->attributes[0] < v->function->module->kernels.count,
+            "no kernel %lld", (long long)node->attributes[0]);
+    for (uint32_t i = 0; i < node->result_count; i++)
+        REQUIRE(node->attributes[1 + i] >= -1 && node->attributes[1 + i] < node->operand_count,
+                "result %u takes the buffer of no operand", i);
+    return true;
+}
+
+static bool verify_result(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, 1, 1) || !verify_attribute_count(v, node, 1))
+        return false;
+    const IrNode *x = node->operands[0];
+    REQUIRE(node->attributes[0] >= 0 && node->attributes[0] < x->result_count, "no result %lld",
+            (long long)node->attributes[0]);
+    REQUIRE(same_type(ir_type(node), &x->types[node->attributes[0]]), "the type is not that result's");
+    return true;
+}
+
+/* dim and stride: of a function's parameter. */
+static bool verify_parameter_fact(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, 1, 1) || !verify_attribute_count(v, node, 1))
+        return false;
+    const IrNode *x = node->operands[0];
+    REQUIRE(x->op == OP_param && !x->region->parent, "the operand is no parameter of the function");
+    REQUIRE(is_tensor(x) && is_scalar_of(node, DTYPE_i64), "not the i64 of a tensor");
+    return verify_axes(v, node, 0, ir_rank(x));
+}
+
+static bool verify_check(Verifier *v, const IrNode *node) {
+    bool is_true = node->op == OP_check_true;
+    if (!verify_shape_of_node(v, node, 2, 1) || !verify_tensors(v, node) ||
+        !verify_attribute_count(v, node, node->op == OP_check_equal ? 0 : 1))
+        return false;
+    REQUIRE(same_type(ir_type(node), ir_type(node->operands[is_true])), "the result is not the value");
+    REQUIRE(node->op == OP_check_index || node->text, "no message");
+    if (is_true) {
+        REQUIRE(is_scalar_of(node->operands[0], DTYPE_bool), "the condition is not a scalar bool");
+        REQUIRE(node->attributes[0] > DIAG_NONE && node->attributes[0] < DIAG_CODE_COUNT, "no such code");
+        return true;
+    }
+    REQUIRE(ir_dtype(node->operands[0]) == DTYPE_i64, "operand 0 is not i64");
+    return verify_scalars(v, node, node->op == OP_check_equal ? 0 : 1);
+}
+
+static bool verify_effect(Verifier *v, const IrNode *node) {
+    REQUIRE(node->result_count == 1 && node->types[0].kind == IR_TOKEN, "the result is not a token");
+    if (node->op == OP_token) {
+        REQUIRE(node->operand_count == 0 && !node->region->parent, "not the first token of a function");
+        return true;
+    }
+    REQUIRE(node->operand_count >= 1 && ir_type(node->operands[0])->kind == IR_TOKEN,
+            "operand 0 is not a token");
+    REQUIRE(node->text, "no template");
+    for (uint32_t i = 1; i < node->operand_count; i++)
+        REQUIRE(is_tensor(node->operands[i]), "operand %u is a token", i);
+    return true;
+}
+
+static bool verify_ownership(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, 1, node->op == OP_retain) || !verify_tensors(v, node))
+        return false;
+    REQUIRE(node->op == OP_release || same_type(ir_type(node), ir_type(node->operands[0])),
+            "the result has another type");
+    return true;
+}
+
+static bool verify_value(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, node->op != OP_const, 1) || !verify_tensors(v, node) ||
+        !verify_attribute_count(v, node, node->op == OP_const))
+        return false;
+    if (node->op == OP_const)
+        REQUIRE(ir_is_scalar(node), "a constant is a scalar");
+    else if (node->op == OP_cast)
+        REQUIRE(verify_same_extents(ir_type(node), ir_type(node->operands[0])), "a cast changes extents");
+    else
+        REQUIRE(is_scalar_of(node->operands[0], DTYPE_i64) && ir_dtype(node) == DTYPE_i64 &&
+                    ir_rank(node) == 1 && verify_same_extent(ir_type(node)->dims[0], node->operands[0]),
+                "not an i64 vector of the extent");
+    return true;
+}
+
+static bool verify_control(Verifier *v, const IrNode *node) {
+    switch (node->op) {
+    case OP_const:
+    case OP_cast:
+    case OP_iota:
+        return verify_value(v, node);
+    case OP_dim:
+    case OP_stride:
+        return verify_parameter_fact(v, node);
+    case OP_if:
+        return verify_if(v, node);
+    case OP_for:
+        return verify_for(v, node);
+    case OP_while:
+        return verify_while(v, node);
+    case OP_result:
+        return verify_result(v, node);
+    case OP_check_equal:
+    case OP_check_true:
+    case OP_check_index:
+        return verify_check(v, node);
+    case OP_print:
+    case OP_token:
+        return verify_effect(v, node);
+    case OP_fused:
+        return verify_fused(v, node);
+    case OP_launch:
+        return verify_launch(v, node);
+    case OP_release:
+    case OP_retain:
+        return verify_ownership(v, node);
+    default:
+        return verify_fail(v, node, "not allowed among the nodes of a region");
+    }
+}
+
+bool verify_op(Verifier *v, const IrNode *node) {
+    bool has_regions =
+        node->op == OP_if || node->op == OP_for || node->op == OP_while || node->op == OP_fused;
+    REQUIRE(has_regions || !node->region_count, "this op has no regions");
+    switch (op_info[node->op].class) {
+    case CLASS_ELEMENTWISE:
+        return verify_elementwise(v, node);
+    case CLASS_REDUCTION:
+        return verify_reduction(v, node);
+    case CLASS_VIEW:
+        return verify_view(v, node);
+    case CLASS_CALL:
+        return verify_call(v, node);
+    default:
+        return verify_control(v, node);
+    }
+}

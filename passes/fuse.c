@@ -1,0 +1,759 @@
+/* fuse: gathers tensor work into `fused` nodes, one kernel each.
+ *
+ * in    a function of tensor ops
+ * out   every elementwise op, reduction, gather and iota sits in a `fused` node; views stay outside only on
+ * host values (parameters, results of fused nodes, calls and control); scalars stay on the host
+ *
+ * A node becomes the root of a kernel when a buffer is needed: it is a result, an operand of a call or of
+ * control flow, or its value is wanted by several kernels and is not cheap to repeat.  Everything else is
+ * computed where it is used. A reduction joins its only consumer's kernel when it is demanded once per row
+ * (see fuse.h). */
+#include "passes/fuse.h"
+#include "passes/pipeline.h"
+
+enum { GROUP_NONE = -1, GROUP_MANY = -2 };
+enum { COST_MATH = 20, COST_CHEAP = 4, COST_LIMIT = 1 << 20 };
+
+typedef struct Fuse {
+    Arena *arena;
+    IrFunction *old, *made;
+    IrBuilder builder;
+    IrNode **host;     /* old id -> host-level node of the new function */
+    IrNode **copies;   /* old id of a strided parameter -> its contiguous copy */
+    bool *materialise; /* old id -> root of a kernel */
+    bool *host_view;   /* old id -> view that stays outside */
+    int32_t *group;    /* old id -> id of the root whose kernel computes it, GROUP_NONE or GROUP_MANY */
+    uint32_t *cost;    /* old id -> rough work per element when computed in place */
+    FuseSpace *space;  /* root id -> space */
+    const IrNode **by_id;
+    VEC(IrNode *) * users;
+} Fuse;
+
+/* ---- classes of nodes -----------------------------------------------------------------------------------
+ */
+
+static bool is_tensor(const IrNode *node) {
+    return node->result_count == 1 && node->types[0].kind == IR_TENSOR && node->types[0].rank > 0;
+}
+
+/* Work that belongs in kernels (views are handled beside it). */
+static bool is_kernel_op(const IrNode *node) {
+    if (op_is_reduction(node->op))
+        return ir_rank(node->operands[0]) > 0;
+    return is_tensor(node) && (op_is_elementwise(node->op) || node->op == OP_cast || node->op == OP_iota ||
+                               node->op == OP_gather);
+}
+
+/* A view of rank 0 is a load that the host does. */
+static bool is_view(const IrNode *node) {
+    return op_is_view(node->op) && node->types[0].rank > 0;
+}
+
+static bool is_inlined(const IrNode *node) {
+    return is_kernel_op(node) || is_view(node);
+}
+
+/* A tensor that exists as a buffer of its own without any kernel of ours. */
+static bool is_host_value(const Fuse *f, const IrNode *node) {
+    return is_tensor(node) && (!is_inlined(node) || f->materialise[node->id]);
+}
+
+static bool is_strided_parameter(const Fuse *f, const IrNode *node) {
+    return node->op == OP_param && !node->region->parent && ir_rank(node) > 0 &&
+           f->old->parameter_contiguous && !f->old->parameter_contiguous[node->attributes[0]];
+}
+
+static const IrNode *view_base(const IrNode *node) {
+    while (is_view(node))
+        node = node->operands[0];
+    return node;
+}
+
+/* ---- demands: which axes of the space an operand is read along -------------------------------------------
+ */
+
+static bool is_unit_slice_axis(const IrNode *slice, uint32_t axis) {
+    int64_t start, step;
+    return ir_const_value_i64(slice->operands[1 + 3 * axis], &start) && start == 0 &&
+           ir_const_value_i64(slice->operands[3 + 3 * axis], &step) && step == 1;
+}
+
+static void taint_all(const int8_t *tags, uint32_t count, bool *taint) {
+    for (uint32_t i = 0; taint && i < count; i++)
+        if (tags[i] >= 0)
+            taint[tags[i]] = true;
+}
+
+static void slice_tags(const IrNode *node, const int8_t *tags, int8_t *out, bool *taint) {
+    uint32_t dropped = 0, next = 0;
+    for (uint32_t axis = 0; axis < ir_rank(node->operands[0]); axis++) {
+        if (dropped < node->attribute_count && node->attributes[dropped] == axis) {
+            out[axis] = TAG_NONE;
+            dropped++;
+            continue;
+        }
+        int8_t tag = tags[next++];
+        out[axis] = tag >= 0 && !is_unit_slice_axis(node, axis) ? TAG_MIXED : tag;
+        if (out[axis] != tag)
+            taint_all(&tag, 1, taint);
+    }
+}
+
+static void broadcast_tags(const IrNode *node, const int8_t *tags, int8_t *out) {
+    const IrNode *x = node->operands[0];
+    for (uint32_t k = 0; k < ir_rank(x); k++) {
+        uint32_t axis = (uint32_t)node->attributes[k];
+        int64_t extent;
+        bool repeats = x->types[0].dims[k] != node->types[0].dims[axis] &&
+                       ir_const_value_i64(x->types[0].dims[k], &extent) && extent == 1;
+        out[k] = repeats ? TAG_NONE : tags[axis];
+    }
+}
+
+static void gather_tags(const IrNode *node, uint32_t k, const int8_t *tags, int8_t *out, bool *taint) {
+    uint32_t axis = (uint32_t)node->attributes[0], index_rank = ir_rank(node->operands[1]);
+    if (k == 1) {
+        memcpy(out, tags + axis, index_rank);
+        return;
+    }
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < ir_rank(node->operands[0]); i++) {
+        if (i != axis) {
+            out[i] = tags[next++];
+            continue;
+        }
+        out[i] = TAG_MIXED;
+        taint_all(tags + next, index_rank, taint);
+        next += index_rank;
+    }
+}
+
+static void reduction_tags(const IrNode *node, const int8_t *tags, const FuseSpace *space, int8_t *out) {
+    uint32_t reduced = 1, next = 0, row = 0;
+    for (uint32_t axis = 0; axis < ir_rank(node->operands[0]); axis++) {
+        if (reduced < node->attribute_count && node->attributes[reduced] == axis) {
+            while (row < space->rank && !space->is_row[row])
+                row++;
+            out[axis] = (int8_t)row++;
+            reduced++;
+        } else {
+            out[axis] = tags[next++];
+        }
+    }
+}
+
+uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, const FuseSpace *space,
+                           int8_t *out, bool *taint) {
+    uint32_t rank = ir_rank(node->operands[k]);
+    if (op_is_reduction(node->op))
+        reduction_tags(node, tags, space, out);
+    else if (node->op == OP_permute)
+        for (uint32_t i = 0; i < rank; i++)
+            out[node->attributes[i]] = tags[i];
+    else if (node->op == OP_slice && k == 0)
+        slice_tags(node, tags, out, taint);
+    else if (node->op == OP_broadcast && k == 0)
+        broadcast_tags(node, tags, out);
+    else if (node->op == OP_gather)
+        gather_tags(node, k, tags, out, taint);
+    else if (node->op == OP_reshape && k == 0) {
+        for (uint32_t i = 0; i < rank; i++)
+            out[i] = TAG_MIXED;
+        taint_all(tags, ir_rank(node), taint);
+    } else {
+        memcpy(out, tags, rank);
+    }
+    return rank;
+}
+
+/* ---- the space of a kernel
+ * --------------------------------------------------------------------------------- */
+
+static void space_of_operand(FuseSpace *space, const IrNode *reduction) {
+    const IrType *type = ir_type(reduction->operands[0]);
+    space->rank = type->rank;
+    memcpy(space->dims, type->dims, type->rank * sizeof *space->dims);
+    memset(space->is_row, 0, sizeof space->is_row);
+    for (uint32_t i = 1; i < reduction->attribute_count; i++)
+        space->is_row[reduction->attributes[i]] = true;
+}
+
+static bool has_rows(const FuseSpace *space) {
+    for (uint32_t k = 0; k < space->rank; k++)
+        if (space->is_row[k])
+            return true;
+    return false;
+}
+
+static FuseSpace initial_space(const IrNode *root) {
+    FuseSpace space = {0};
+    if (op_is_reduction(root->op)) {
+        space_of_operand(&space, root);
+        space.result_is_outer = true;
+    } else {
+        space.rank = ir_rank(root);
+        memcpy(space.dims, root->types[0].dims, space.rank * sizeof *space.dims);
+    }
+    return space;
+}
+
+/* The tags with which the result itself is demanded. */
+static void result_tags(const FuseSpace *space, int8_t *tags) {
+    uint32_t next = 0;
+    for (uint32_t k = 0; k < space->rank; k++)
+        if (!space->result_is_outer || !space->is_row[k])
+            tags[next++] = (int8_t)k;
+}
+
+/* Can `reduction`, demanded with `tags`, be computed once per row of a kernel over *space?  May turn a plain
+ * space into one with rows. */
+static bool accept_reduction(FuseSpace *space, const IrNode *reduction, const int8_t *tags) {
+    FuseSpace wanted = *space;
+    const IrType *operand = ir_type(reduction->operands[0]);
+    uint32_t outer = ir_rank(reduction);
+    if (!outer)
+        return false; /* one row only: separate kernels run in parallel */
+    for (uint32_t i = 0; i < outer; i++)
+        if (tags[i] < 0 || (i && tags[i] <= tags[i - 1]))
+            return false;
+    if (!has_rows(space)) {
+        bool outer_result = outer == space->rank;
+        space_of_operand(&wanted, reduction);
+        wanted.result_is_outer = outer_result;
+        if (outer_result && !ir_same_extents(ir_type(reduction), space->dims, outer))
+            return false; /* only a part of the rows is wanted */
+        if (!outer_result && !ir_same_extents(operand, space->dims, space->rank))
+            return false;
+        *space = wanted;
+        if (outer_result)
+            return true;
+    }
+    if (!ir_same_extents(operand, space->dims, space->rank))
+        return false;
+    for (uint32_t i = 1, k = 0; k < space->rank; k++) { /* the same axes reduced */
+        bool reduced = i < reduction->attribute_count && reduction->attributes[i] == (int64_t)k;
+        i += reduced;
+        if (reduced != space->is_row[k])
+            return false;
+    }
+    for (uint32_t i = 0, k = 0; k < space->rank; k++) /* demanded at the outer indices, in order */
+        if (!space->is_row[k] && tags[i++] != (int8_t)k)
+            return false;
+    return true;
+}
+
+/* ---- deciding
+ * ------------------------------------------------------------------------------------------------ */
+
+typedef struct Seen {
+    const IrNode *node;
+    int8_t tags[IR_MAX_RANK];
+} Seen;
+
+typedef struct Search {
+    Fuse *fuse;
+    FuseSpace space;
+    const IrNode *target, *root;
+    bool accepted, refused;
+    VEC(Seen) seen;
+} Search;
+
+static bool seen_before(Search *s, const IrNode *node, const int8_t *tags) {
+    for (uint32_t i = 0; i < s->seen.count; i++)
+        if (s->seen.items[i].node == node && !memcmp(s->seen.items[i].tags, tags, ir_rank(node)))
+            return true;
+    Seen entry = {.node = node};
+    memcpy(entry.tags, tags, ir_rank(node));
+    vec_push(s->fuse->arena, &s->seen, entry);
+    return false;
+}
+
+/* Walks every demand below the root; asks about each one for the target. */
+static void search_demands(Search *s, const IrNode *node, const int8_t *tags) {
+    if (s->refused || node->result_count != 1 || node->types[0].kind != IR_TENSOR ||
+        seen_before(s, node, tags))
+        return;
+    if (node == s->target) {
+        bool fits = accept_reduction(&s->space, node, tags);
+        s->accepted |= fits;
+        s->refused |= !fits;
+        return;
+    }
+    if (node != s->root && (!is_inlined(node) || s->fuse->materialise[node->id]))
+        return;
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        int8_t inner[IR_MAX_RANK];
+        if (ir_rank(node->operands[k]) == 0 && !op_is_reduction(node->operands[k]->op))
+            continue;
+        fuse_operand_tags(node, k, tags, &s->space, inner, NULL);
+        search_demands(s, node->operands[k], inner);
+    }
+}
+
+/* A reduction with one consumer kernel joins it if every demand for it is once per row. */
+static bool absorb(Fuse *f, const IrNode *reduction, int32_t root_id, const IrNode *root) {
+    Search s = {.fuse = f, .space = f->space[root_id], .target = reduction, .root = root};
+    int8_t tags[IR_MAX_RANK];
+    result_tags(&s.space, tags);
+    search_demands(&s, root, tags);
+    if (!s.accepted || s.refused)
+        return false;
+    /* Turning a plain space into rows renumbers the axes: check every demand again in the final space. */
+    FuseSpace final = s.space;
+    s = (Search){.fuse = f, .space = final, .target = reduction, .root = root};
+    result_tags(&final, tags);
+    search_demands(&s, root, tags);
+    if (!s.accepted || s.refused)
+        return false;
+    f->space[root_id] = final;
+    return true;
+}
+
+static uint32_t op_cost(const IrNode *node) {
+    switch (node->op) {
+    case OP_exp:
+    case OP_log:
+    case OP_tanh:
+    case OP_sin:
+    case OP_cos:
+    case OP_erf:
+    case OP_pow:
+    case OP_philox:
+    case OP_gather:
+    case OP_floordiv:
+    case OP_mod:
+        return COST_MATH;
+    case OP_div:
+    case OP_sqrt:
+        return 4;
+    default:
+        return is_view(node) || node->op == OP_iota ? 0 : 1;
+    }
+}
+
+static void compute_cost(Fuse *f, const IrNode *node) {
+    uint64_t cost = op_cost(node);
+    for (uint32_t k = 0; k < node->operand_count; k++)
+        cost += is_inlined(node->operands[k]) ? f->cost[node->operands[k]->id] : 0;
+    f->cost[node->id] = op_is_reduction(node->op) || cost > COST_LIMIT ? COST_LIMIT : (uint32_t)cost;
+}
+
+static void require_contiguous(Fuse *f, const IrNode *node);
+
+/* The host needs this tensor, in any layout. */
+static void require_host(Fuse *f, const IrNode *node) {
+    if (!is_inlined(node) || node->result_count != 1)
+        return;
+    const IrNode *base = view_base(node);
+    if (!is_view(node) || !is_tensor(base) || base->op == OP_iota) {
+        f->materialise[node->id] = true;
+        return;
+    }
+    f->host_view[node->id] = true;
+    if (node->op == OP_reshape)
+        require_contiguous(f, node->operands[0]);
+    else
+        require_host(f, node->operands[0]);
+}
+
+/* The host needs this tensor as a buffer in C order. */
+static void require_contiguous(Fuse *f, const IrNode *node) {
+    if (node->op == OP_reshape)
+        require_host(f, node);
+    else if (is_inlined(node))
+        f->materialise[node->id] = true;
+}
+
+/* The host needs a buffer that control flow may own. */
+static void require_owned(Fuse *f, const IrNode *node) {
+    if (is_inlined(node))
+        f->materialise[node->id] = true;
+}
+
+static void require_operands(Fuse *f, const IrNode *node) {
+    bool control = node->op == OP_for || node->op == OP_while;
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        const IrNode *x = node->operands[k];
+        if (node->op == OP_gather && k == 0 && is_kernel_op(x))
+            f->materialise[x->id] = true;
+        else if (node->op == OP_reshape && k == 0 && !f->host_view[node->id])
+            require_contiguous(f, x);
+        else if (is_inlined(node))
+            continue;
+        else if (control)
+            require_owned(f, x);
+        else
+            require_host(f, x);
+    }
+}
+
+static int32_t group_of_users(const Fuse *f, const IrNode *node) {
+    int32_t group = GROUP_NONE;
+    for (uint32_t i = 0; i < f->users[node->id].count; i++) {
+        const IrNode *user = f->users[node->id].items[i];
+        if (!is_inlined(user))
+            continue;
+        int32_t theirs = f->group[user->id];
+        if (theirs == GROUP_NONE)
+            continue;
+        if (group != GROUP_NONE && group != theirs)
+            return GROUP_MANY;
+        group = theirs;
+    }
+    return group;
+}
+
+static void become_root(Fuse *f, const IrNode *node) {
+    f->materialise[node->id] = true;
+    f->group[node->id] = (int32_t)node->id;
+    f->space[node->id] = initial_space(node);
+}
+
+/* The root of a group if it lives in `region`. */
+static const IrNode *root_in(const Fuse *f, const IrRegion *region, int32_t group) {
+    return group >= 0 && f->by_id[group]->region == region ? f->by_id[group] : NULL;
+}
+
+/* Consumers were decided before: nodes come in reverse order. */
+static void decide_node(Fuse *f, const IrNode *node) {
+    require_operands(f, node);
+    if (!is_inlined(node))
+        return;
+    if (f->materialise[node->id]) {
+        become_root(f, node);
+        return;
+    }
+    int32_t group = group_of_users(f, node);
+    if (is_view(node) || node->op == OP_iota) {
+        f->group[node->id] = group;
+        return;
+    }
+    if (op_is_reduction(node->op)) {
+        const IrNode *root = root_in(f, node->region, group);
+        if (root && absorb(f, node, group, root))
+            f->group[node->id] = group;
+        else
+            become_root(f, node);
+        return;
+    }
+    bool shared = group == GROUP_MANY || (group >= 0 && !root_in(f, node->region, group));
+    if (shared && f->cost[node->id] > COST_CHEAP)
+        become_root(f, node);
+    else
+        f->group[node->id] = group;
+}
+
+static void add_user(Fuse *f, const IrNode *node, IrNode *user) {
+    vec_push(f->arena, &f->users[node->id], user);
+}
+
+static void collect(Fuse *f, const IrRegion *region) {
+    for (uint32_t i = 0; i < region->nodes.count; i++) {
+        IrNode *node = region->nodes.items[i];
+        f->by_id[node->id] = node;
+        compute_cost(f, node);
+        for (uint32_t k = 0; k < node->operand_count; k++)
+            add_user(f, node->operands[k], node);
+        for (uint32_t k = 0; k < node->region_count; k++)
+            collect(f, node->regions[k]);
+    }
+}
+
+static void decide(Fuse *f, const IrRegion *region) {
+    for (uint32_t i = 0; i < region->results.count; i++) {
+        if (region->parent)
+            require_owned(f, region->results.items[i]);
+        else
+            require_host(f, region->results.items[i]);
+    }
+    for (uint32_t i = region->nodes.count; i-- > 0;) {
+        const IrNode *node = region->nodes.items[i];
+        for (uint32_t k = node->region_count; k-- > 0;)
+            decide(f, node->regions[k]);
+        decide_node(f, node);
+    }
+}
+
+/* ---- building
+ * ---------------------------------------------------------------------------------------------------- */
+
+static IrType host_type(Fuse *f, const IrType *old) {
+    IrType type = *old;
+    type.dims = ARENA_ARRAY(f->arena, IrNode *, old->rank);
+    for (uint32_t k = 0; k < old->rank; k++)
+        type.dims[k] = f->host[old->dims[k]->id];
+    return type;
+}
+
+typedef struct Body { /* of one fused node being built */
+    Fuse *fuse;
+    IrBuilder builder;
+    const IrNode *root;
+    IrNode **map; /* old id -> node in the body */
+    VEC(IrNode *) operands;
+} Body;
+
+static IrNode *host_value(Fuse *f, const IrNode *old);
+
+static IrNode *body_parameter(Body *body, const IrNode *old) {
+    IrNode *outer = host_value(body->fuse, old);
+    vec_push(body->fuse->arena, &body->operands, outer);
+    return ir_parameter(&body->builder, old->text, ir_dtype(outer), ir_rank(outer), outer->types[0].dims,
+                        NULL);
+}
+
+static IrNode *contiguous_value(Fuse *f, const IrNode *old);
+
+static IrNode *body_value(Body *body, const IrNode *old) {
+    Fuse *f = body->fuse;
+    if (body->map[old->id])
+        return body->map[old->id];
+    IrNode *made;
+    if (ir_is_scalar(old) && old != body->root) {
+        made = ir_is_const(old) ? ir_const(&body->builder, ir_dtype(old), (uint64_t)old->attributes[0])
+                                : f->host[old->id];
+    } else if (old != body->root && is_host_value(f, old)) {
+        made = body_parameter(body, old);
+    } else if (old->op == OP_reshape && is_strided_parameter(f, old->operands[0])) {
+        IrNode *copy = contiguous_value(f, old->operands[0]);
+        vec_push(f->arena, &body->operands, copy);
+        IrNode *x =
+            ir_parameter(&body->builder, NULL, ir_dtype(copy), ir_rank(copy), copy->types[0].dims, NULL);
+        IrType type = host_type(f, &old->types[0]);
+        made = ir_reshape(&body->builder, x, type.dims, type.rank);
+    } else {
+        IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
+        for (uint32_t k = 0; k < old->operand_count; k++)
+            operands[k] = body_value(body, old->operands[k]);
+        IrType type = host_type(f, &old->types[0]);
+        body->builder.span = old->span;
+        made = ir_build(&body->builder, &(IrNodeSpec){.op = old->op,
+                                                      .operands = operands,
+                                                      .operand_count = old->operand_count,
+                                                      .attributes = old->attributes,
+                                                      .attribute_count = old->attribute_count,
+                                                      .types = &type,
+                                                      .result_count = 1,
+                                                      .text = old->text});
+    }
+    return body->map[old->id] = made;
+}
+
+static IrNode *finish_fused(Fuse *f, Body *body, IrNode *result) {
+    ir_set_results(&body->builder, &result, 1);
+    return ir_build(&f->builder, &(IrNodeSpec){.op = OP_fused,
+                                               .operands = body->operands.items,
+                                               .operand_count = body->operands.count,
+                                               .types = result->types,
+                                               .result_count = 1,
+                                               .regions = &body->builder.region,
+                                               .region_count = 1});
+}
+
+static Body new_body(Fuse *f, const IrNode *root) {
+    Body body = {.fuse = f, .root = root};
+    IrRegion *region = ir_region_new(f->made, f->builder.region);
+    body.builder = ir_builder_at(f->made, region);
+    body.builder.span = f->builder.span;
+    body.map = ARENA_ARRAY(f->arena, IrNode *, f->old->node_count);
+    return body;
+}
+
+static IrNode *build_fused(Fuse *f, const IrNode *root) {
+    Body body = new_body(f, root);
+    return finish_fused(f, &body, body_value(&body, root));
+}
+
+/* A strided parameter as a fresh buffer: a kernel that only copies. */
+static IrNode *contiguous_value(Fuse *f, const IrNode *old) {
+    if (!is_strided_parameter(f, old))
+        return host_value(f, old);
+    if (f->copies[old->id] && ir_region_encloses(f->copies[old->id]->region, f->builder.region))
+        return f->copies[old->id];
+    Body body = new_body(f, NULL);
+    return f->copies[old->id] = finish_fused(f, &body, body_parameter(&body, old));
+}
+
+/* The host-level node of a value; views are made where they are first wanted. */
+static IrNode *host_value(Fuse *f, const IrNode *old) {
+    if (f->host[old->id] || !is_view(old))
+        return f->host[old->id];
+    IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
+    operands[0] =
+        old->op == OP_reshape ? contiguous_value(f, old->operands[0]) : host_value(f, old->operands[0]);
+    for (uint32_t k = 1; k < old->operand_count; k++)
+        operands[k] = f->host[old->operands[k]->id];
+    IrType type = host_type(f, &old->types[0]);
+    return f->host[old->id] = ir_build(&f->builder, &(IrNodeSpec){.op = old->op,
+                                                                  .operands = operands,
+                                                                  .operand_count = old->operand_count,
+                                                                  .attributes = old->attributes,
+                                                                  .attribute_count = old->attribute_count,
+                                                                  .types = &type,
+                                                                  .result_count = 1});
+}
+
+static void build_region(Fuse *f, const IrRegion *old);
+
+static void map_parameter(Fuse *f, const IrNode *old) {
+    IrBuilder *b = &f->builder;
+    b->span = old->span;
+    if (old->types[0].kind == IR_TOKEN) {
+        f->host[old->id] = ir_token_parameter(b);
+        return;
+    }
+    uint32_t rank = ir_rank(old);
+    if (old->region->parent) {
+        IrType type = host_type(f, &old->types[0]);
+        f->host[old->id] = ir_parameter(b, old->text, type.dtype, rank, type.dims, NULL);
+        return;
+    }
+    bool ones[IR_MAX_RANK];
+    for (uint32_t k = 0; k < rank; k++)
+        ones[k] = ir_is_const(old->types[0].dims[k]);
+    IrNode *made = f->host[old->id] = ir_parameter(b, old->text, ir_dtype(old), rank, NULL, ones);
+    for (uint32_t k = 0; k < rank; k++)
+        f->host[old->types[0].dims[k]->id] = made->types[0].dims[k];
+}
+
+static IrRegion *build_nested(Fuse *f, const IrRegion *old) {
+    IrBuilder saved = f->builder;
+    f->builder.region = ir_region_new(f->made, saved.region);
+    build_region(f, old);
+    IrRegion *made = f->builder.region;
+    f->builder = saved;
+    return made;
+}
+
+static bool is_own_extent(const IrNode *old, const IrNode *dim) {
+    return dim->op == OP_result && dim->operands[0] == old;
+}
+
+/* Calls, control, checks and scalars: copied. */
+static void build_host(Fuse *f, const IrNode *old) {
+    IrBuilder *b = &f->builder;
+    bool owned = old->op == OP_for || old->op == OP_while;
+    IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
+    for (uint32_t k = 0; k < old->operand_count; k++) {
+        const IrNode *x = old->operands[k];
+        operands[k] = owned || (old->op == OP_reshape && k == 0) ? contiguous_value(f, x) : host_value(f, x);
+    }
+    IrRegion *regions[2];
+    for (uint32_t k = 0; k < old->region_count; k++)
+        regions[k] = build_nested(f, old->regions[k]);
+    IrType *types = ARENA_ARRAY(f->arena, IrType, old->result_count);
+    for (uint32_t i = 0; i < old->result_count; i++) {
+        types[i] = old->types[i];
+        types[i].dims = ARENA_ARRAY(f->arena, IrNode *, types[i].rank);
+        for (uint32_t k = 0; k < types[i].rank; k++)
+            types[i].dims[k] = f->host[old->types[i].dims[k]->id];
+    }
+    IrNode *made = ir_build(b, &(IrNodeSpec){.op = old->op,
+                                             .operands = operands,
+                                             .operand_count = old->operand_count,
+                                             .attributes = old->attributes,
+                                             .attribute_count = old->attribute_count,
+                                             .types = types,
+                                             .result_count = old->result_count,
+                                             .regions = regions,
+                                             .region_count = old->region_count,
+                                             .text = old->text});
+    for (uint32_t i = 0; i < old->result_count; i++)
+        for (uint32_t k = 0; k < types[i].rank; k++) {
+            const IrNode *dim = old->types[i].dims[k];
+            if (is_own_extent(old, dim))
+                made->types[i].dims[k] = f->host[dim->id] = ir_result(b, made, (uint32_t)dim->attributes[0]);
+        }
+    f->host[old->id] = made;
+}
+
+static IrNode *result_value(Fuse *f, const IrRegion *region, const IrNode *old) {
+    return region->parent ? contiguous_value(f, old) : host_value(f, old);
+}
+
+static void build_region(Fuse *f, const IrRegion *old) {
+    for (uint32_t i = 0; i < old->parameters.count; i++)
+        map_parameter(f, old->parameters.items[i]);
+    for (uint32_t i = 0; i < old->nodes.count; i++) {
+        const IrNode *node = old->nodes.items[i];
+        if (f->host[node->id])
+            continue;
+        f->builder.span = node->span;
+        if (f->materialise[node->id])
+            f->host[node->id] = build_fused(f, node);
+        else if (!is_inlined(node))
+            build_host(f, node);
+    }
+    IrNode **results = ARENA_ARRAY(f->arena, IrNode *, old->results.count);
+    for (uint32_t i = 0; i < old->results.count; i++)
+        results[i] = result_value(f, old, old->results.items[i]);
+    ir_set_results(&f->builder, results, old->results.count);
+}
+
+IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
+    IrFunction *old = ir_rewrite_function(function, NULL, NULL); /* dead nodes would count as users */
+    uint32_t n = old->node_count;
+    Arena *arena = context->arena;
+    Fuse f = {.arena = arena, .old = old};
+    f.host = ARENA_ARRAY(arena, IrNode *, n);
+    f.copies = ARENA_ARRAY(arena, IrNode *, n);
+    f.materialise = ARENA_ARRAY(arena, bool, n);
+    f.host_view = ARENA_ARRAY(arena, bool, n);
+    f.group = ARENA_ARRAY(arena, int32_t, n);
+    f.cost = ARENA_ARRAY(arena, uint32_t, n);
+    f.by_id = ARENA_ARRAY(arena, const IrNode *, n);
+    f.space = ARENA_ARRAY(arena, FuseSpace, n);
+    f.users = arena_alloc_array(arena, n, sizeof *f.users);
+    for (uint32_t i = 0; i < n; i++)
+        f.group[i] = GROUP_NONE;
+    collect(&f, old->body);
+    decide(&f, old->body);
+
+    f.made = ARENA_NEW(arena, IrFunction);
+    f.made->module = old->module;
+    f.made->name = old->name;
+    f.made->parameter_contiguous = old->parameter_contiguous;
+    f.made->body = ir_region_new(f.made, NULL);
+    f.builder = ir_builder_at(f.made, f.made->body);
+    build_region(&f, old->body);
+    return f.made;
+}
+
+/* ---- reading a fused region back
+ * ------------------------------------------------------------------------------------- */
+
+typedef struct Reader {
+    FuseSpace space;
+    VEC(Seen) seen;
+    Arena *arena;
+} Reader;
+
+static void read_demands(Reader *r, const IrRegion *region, const IrNode *node, const int8_t *tags,
+                         bool is_root) {
+    if (node->region != region || node->op == OP_param || node->result_count != 1)
+        return;
+    for (uint32_t i = 0; i < r->seen.count; i++)
+        if (r->seen.items[i].node == node && !memcmp(r->seen.items[i].tags, tags, ir_rank(node)))
+            return;
+    Seen entry = {.node = node};
+    memcpy(entry.tags, tags, ir_rank(node));
+    vec_push(r->arena, &r->seen, entry);
+    if (op_is_reduction(node->op) && !is_root && !has_rows(&r->space))
+        accept_reduction(&r->space, node, tags);
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        int8_t inner[IR_MAX_RANK];
+        if (!ir_rank(node->operands[k]) && !op_is_reduction(node->operands[k]->op))
+            continue;
+        fuse_operand_tags(node, k, tags, &r->space, inner, NULL);
+        read_demands(r, region, node->operands[k], inner, false);
+    }
+}
+
+FuseSpace fuse_space(const IrRegion *region) {
+    const IrNode *root = region->results.items[0];
+    Reader r = {.space = initial_space(root), .arena = region->function->module->arena};
+    int8_t tags[IR_MAX_RANK];
+    result_tags(&r.space, tags);
+    read_demands(&r, region, root, tags, true);
+    return r.space;
+}

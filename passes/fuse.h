@@ -1,0 +1,41 @@
+/* What fuse and schedule agree on: the shape of a `fused` region.
+ *
+ * Operands of a `fused` node are tensors (one region parameter each); scalars of enclosing regions are used
+ * in place.  The body is elementwise ops, casts, views, iota, gather and reductions over one index space:
+ *
+ *   plain     the result has no reduction below it: one loop nest over the result's extents
+ *   reduction the result is a reduction over axes of its operand, everything else is over the operand's space
+ *   row       reductions over the same axes feed elementwise work over the space (softmax), or over what is
+ * left of it (a mean): for each outer index, one loop over the row per level of reductions and one for the
+ * result
+ *
+ * A reduction below the result is always demanded exactly at the outer indices, so it is computed once per
+ * row. */
+#ifndef GMX_PASSES_FUSE_H
+#define GMX_PASSES_FUSE_H
+
+#include "ir/ir.h"
+
+typedef struct FuseSpace {
+    uint32_t rank;
+    IrNode *dims[IR_MAX_RANK];
+    bool is_row[IR_MAX_RANK]; /* reduced axes; none: plain */
+    bool result_is_outer;     /* the result lives on the outer axes alone */
+} FuseSpace;
+
+/* An index, as far as fusion cares: which axis of the space it runs along. */
+enum {
+    TAG_NONE = -1,
+    TAG_MIXED = -2
+}; /* constant or data-dependent without an axis; arithmetic over an axis */
+
+/* Tags with which operand `k` of `node` is demanded when node is demanded with `tags` (rank of node of them).
+ * Reductions need `space` for the tags of their reduced axes.  `taint`, when given, gets the axes that are
+ * used inside arithmetic.  Returns the number of tags (the operand's rank). */
+uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, const FuseSpace *space,
+                           int8_t *out, bool *taint);
+
+/* The space of a fused region whose single result is `result`; found from the region alone. */
+FuseSpace fuse_space(const IrRegion *region);
+
+#endif

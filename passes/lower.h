@@ -1,0 +1,69 @@
+/* Lowering of one `fused` region to one kernel: state shared by lower_value.c (expressions at an index) and
+ * lower_nest.c (loop nests).  The driver is schedule.c. */
+#ifndef GMX_PASSES_LOWER_H
+#define GMX_PASSES_LOWER_H
+
+#include "ir/kernel.h"
+#include "passes/fuse.h"
+
+/* A value already in a variable: valid while the block that declares it is open. */
+typedef struct LowerMemo {
+    const IrNode *node;
+    KernelExpr *indices[IR_MAX_RANK];
+    KernelExpr *value;
+    uint32_t depth;
+} LowerMemo;
+
+/* A scalar of the host program that the kernel takes as a parameter. */
+typedef struct LowerScalar {
+    const IrNode *node; /* in the old function */
+    KernelVariable *variable;
+} LowerScalar;
+
+enum { LOWER_DEPTH_MAX = 2 * IR_MAX_RANK + 8 };
+
+typedef struct Lower {
+    Arena *arena;
+    Kernel *kernel;
+    const IrRegion *region;
+    FuseSpace space;
+    uint32_t collapse; /* axes collapse … rank-1 of the space run as one flat index */
+
+    KernelArray **inputs;                    /* per region parameter */
+    KernelVariable *(*strides)[IR_MAX_RANK]; /* per region parameter; strides[k][0] NULL: contiguous */
+    KernelArray *output;
+    VEC(LowerScalar) scalars; /* in the order of the kernel's scalar parameters */
+
+    KernelExpr
+        *index[IR_MAX_RANK]; /* the current index of each axis of the space; NULL: flattened into the last */
+    KernelBlock *scopes[LOWER_DEPTH_MAX];
+    uint32_t depth;         /* scopes[depth - 1] is the innermost open block */
+    VEC(uint32_t) depth_of; /* variable id -> depth of the block that declares it */
+    VEC(LowerMemo) memo;
+    uint32_t *uses; /* node id -> uses inside the region */
+
+    KernelVariable **reduced; /* node id -> the finished value of a reduction below the result */
+    const IrNode *kept;       /* a costly row value that several loops need, or NULL */
+    KernelArray *kept_array;  /* where it is stored: the output, or a row of scratch */
+    bool kept_in_output, kept_ready;
+} Lower;
+
+/* ---- lower_value.c ------------------------------------------------------------------------------------- */
+KernelBlock *lower_block(Lower *l);
+void lower_open(Lower *l, KernelBlock *block, const KernelVariable *index);
+void lower_declared(Lower *l, const KernelVariable *variable, uint32_t depth);
+void lower_close(Lower *l);
+/* The value of a node at an index (one expression per axis of the node; NULL: see Lower.index). */
+KernelExpr *lower_value(Lower *l, const IrNode *node, KernelExpr *const *indices);
+/* A host scalar (an extent, a bound, a data scalar) as a kernel expression. */
+KernelExpr *lower_scalar(Lower *l, const IrNode *node);
+KernelExpr *lower_extent(Lower *l, const IrNode *node);
+/* Position in C order. */
+KernelExpr *lower_linear(Lower *l, IrNode *const *dims, uint32_t rank, KernelExpr *const *indices);
+/* Declares a variable for an expression unless it is a constant or a variable already. */
+KernelExpr *lower_let(Lower *l, const char *name, KernelExpr *value);
+
+/* ---- lower_nest.c -------------------------------------------------------------------------------------- */
+void lower_nest(Lower *l);
+
+#endif

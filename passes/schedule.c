@@ -1,0 +1,165 @@
+/* schedule: each `fused` node becomes a kernel and the `launch` that runs it.
+ *
+ * in    fused nodes (see fuse.h)
+ * out   no fused nodes; module->kernels has one kernel per launch (equal kernels are one), launches take the
+ * input tensors first, then the scalars that the kernel's parameters ask for: extents, strides of strided
+ * parameters, data scalars */
+#include "passes/lower.h"
+#include "passes/pipeline.h"
+
+static bool is_strided(const IrNode *tensor) {
+    const IrFunction *function = tensor->region->function;
+    return tensor->op == OP_param && !tensor->region->parent && function->parameter_contiguous &&
+           !function->parameter_contiguous[tensor->attributes[0]];
+}
+
+/* Named after its last operation, for people. */
+static Name kernel_name(IrModule *module, const IrRegion *region) {
+    const IrNode *root = region->results.items[0];
+    Op last = root->op;
+    for (uint32_t i = region->nodes.count; i-- > 0;)
+        if (op_is_elementwise(region->nodes.items[i]->op) || op_is_reduction(region->nodes.items[i]->op)) {
+            last = region->nodes.items[i]->op;
+            break;
+        }
+    const char *name = last == OP_param ? "copy" : op_name(last);
+    return intern_text(module->names, arena_format(module->arena, "%s_%u", name, module->kernels.count));
+}
+
+static void declare_inputs(Lower *l, IrNode *const *operands) {
+    uint32_t count = l->region->parameters.count;
+    l->inputs = ARENA_ARRAY(l->arena, KernelArray *, count);
+    l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
+    for (uint32_t i = 0; i < count; i++) {
+        l->inputs[i] = kernel_buffer(l->kernel, "x", ir_dtype(l->region->parameters.items[i]), false);
+        l->inputs[i]->is_pointwise = !is_strided(operands[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
+            l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
+    l->output = kernel_buffer(l->kernel, "y", ir_dtype(l->region->results.items[0]), true);
+}
+
+/* Scalars were added while lowering: the output goes back to the end. */
+static void output_last(Lower *l) {
+    KernelParameter output = {0};
+    uint32_t next = 0, count = l->kernel->parameters.count;
+    for (uint32_t i = 0; i < count; i++) {
+        KernelParameter parameter = l->kernel->parameters.items[i];
+        if (parameter.array == l->output)
+            output = parameter;
+        else
+            l->kernel->parameters.items[next++] = parameter;
+    }
+    l->kernel->parameters.items[next] = output;
+}
+
+static void count_uses(Lower *l, const IrRegion *region) {
+    for (uint32_t i = 0; i < region->nodes.count; i++)
+        for (uint32_t k = 0; k < region->nodes.items[i]->operand_count; k++)
+            l->uses[region->nodes.items[i]->operands[k]->id]++;
+}
+
+/* ---- equal kernels are one
+ * --------------------------------------------------------------------------------- */
+
+typedef struct Text {
+    Arena *arena;
+    VEC(char) bytes;
+} Text;
+
+static void append_text(void *user, const char *text, size_t length) {
+    Text *t = user;
+    for (size_t i = 0; i < length; i++)
+        vec_push(t->arena, &t->bytes, text[i]);
+}
+
+static Text kernel_text(Arena *arena, const Kernel *kernel) {
+    Text text = {.arena = arena};
+    kernel_print(kernel, &(IrWriter){.write = append_text, .user = &text});
+    return text;
+}
+
+static bool same_text(const Text *a, const Text *b) {
+    return a->bytes.count == b->bytes.count && !memcmp(a->bytes.items, b->bytes.items, a->bytes.count);
+}
+
+static uint32_t add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
+    Text text = kernel_text(arena, kernel);
+    for (uint32_t i = 0; i < module->kernels.count; i++) {
+        Text other = kernel_text(arena, module->kernels.items[i]);
+        if (same_text(&text, &other))
+            return i;
+    }
+    vec_push(arena, &module->kernels, kernel);
+    return module->kernels.count - 1;
+}
+
+/* ---- launches
+ * ------------------------------------------------------------------------------------------------- */
+
+static IrNode *stride_of(IrBuilder *b, IrNode *tensor, int64_t axis) {
+    IrType type = {.kind = IR_TENSOR, .dtype = DTYPE_i64};
+    return ir_build(b, &(IrNodeSpec){.op = OP_stride,
+                                     .operands = &tensor,
+                                     .operand_count = 1,
+                                     .attributes = &axis,
+                                     .attribute_count = 1,
+                                     .types = &type,
+                                     .result_count = 1});
+}
+
+static IrNode *host_scalar(IrRewrite *rewrite, const IrNode *old) {
+    if (ir_is_const(old))
+        return ir_const(&rewrite->builder, ir_dtype(old), (uint64_t)old->attributes[0]);
+    return ir_rewrite_value(rewrite, old);
+}
+
+static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands, const Lower *l,
+                            uint32_t kernel) {
+    Arena *arena = l->arena;
+    VEC(IrNode *) all = {0};
+    for (uint32_t i = 0; i < old->operand_count; i++)
+        vec_push(arena, &all, operands[i]);
+    for (uint32_t i = 0; i < old->operand_count; i++)
+        for (int64_t k = 0; l->strides[i][0] && k < ir_rank(operands[i]); k++)
+            vec_push(arena, &all, stride_of(&rewrite->builder, operands[i], k));
+    for (uint32_t i = 0; i < l->scalars.count; i++)
+        vec_push(arena, &all, host_scalar(rewrite, l->scalars.items[i].node));
+    IrType type = old->types[0];
+    IrNode *dims[IR_MAX_RANK];
+    for (uint32_t k = 0; k < type.rank; k++)
+        dims[k] = host_scalar(rewrite, type.dims[k]);
+    type.dims = dims;
+    int64_t attributes[2] = {kernel, -1};
+    return ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
+                                                     .operands = all.items,
+                                                     .operand_count = all.count,
+                                                     .attributes = attributes,
+                                                     .attribute_count = 2,
+                                                     .types = &type,
+                                                     .result_count = 1});
+}
+
+static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands) {
+    if (old->op != OP_fused)
+        return NULL;
+    PassContext *context = rewrite->context;
+    IrModule *module = rewrite->builder.function->module;
+    Lower l = {.arena = context->arena, .region = old->regions[0]};
+    l.kernel = kernel_new(module->arena, module->names, kernel_name(module, l.region));
+    l.kernel->span = old->span;
+    l.space = fuse_space(l.region);
+    l.uses = ARENA_ARRAY(l.arena, uint32_t, l.region->function->node_count);
+    l.reduced = ARENA_ARRAY(l.arena, KernelVariable *, l.region->function->node_count);
+    count_uses(&l, l.region);
+    declare_inputs(&l, operands);
+    lower_open(&l, &l.kernel->body, NULL);
+    lower_nest(&l);
+    output_last(&l);
+    return build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
+}
+
+IrFunction *pass_schedule(PassContext *context, IrFunction *function) {
+    return ir_rewrite_function(function, schedule_node, context);
+}

@@ -1,0 +1,27 @@
+/* What the files of runtime/rt share among themselves and show to nobody else. */
+#ifndef GMX_RUNTIME_RT_INTERNAL_H
+#define GMX_RUNTIME_RT_INTERNAL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* before the first system header: every file includes this one first */
+#endif
+
+#include "runtime/rt/runtime.h"
+
+/* allocator.c: reference-counted, because buffers may outlive the context that made them. */
+gmxrt_allocator *allocator_create(void);
+void allocator_retain(gmxrt_allocator *allocator);
+void allocator_release(gmxrt_allocator *allocator);
+
+/* pool.c: the pool of this process.  Exported and preemptible, so that several GMX libraries in
+ * one process agree on one. */
+gmxrt_pool *gmx_shared_pool_v1(void);
+
+/* tensor.c */
+int64_t view_size(const gmxrt_view *view);
+bool view_is_contiguous(const gmxrt_view *view);
+void view_make_contiguous(gmxrt_view *view); /* sets its strides; the size must fit */
+/* Product of extents; -1 if one is negative or the product does not fit i64. */
+int64_t shape_product(int32_t rank, const int64_t *shape);
+
+#endif

@@ -1,0 +1,110 @@
+/* runtime.h -- the runtime as its hosts see it: sessions (runtime/api) and compiled libraries.
+ *
+ * Contexts, the allocator's figures, threads, lent memory, .npy files and text.  Generated code
+ * calls nothing of this header. */
+#ifndef GMX_RUNTIME_RT_RUNTIME_H
+#define GMX_RUNTIME_RT_RUNTIME_H
+
+#include "runtime/rt/dtype.h"
+#include "runtime/rt/gmxrt.h"
+
+/* ---- contexts --------------------------------------------------------------------------------- */
+
+/* A context with an allocator of its own; NULL when memory cannot be had.  One context serves one
+ * thread of calls at a time; any number of contexts work side by side and share one thread pool. */
+gmxrt_ctx *gmxrt_ctx_create(void);
+/* A second context over the allocator (and its cap) of `other`. */
+gmxrt_ctx *gmxrt_ctx_create_sharing(const gmxrt_ctx *other);
+/* Tensors and buffers may outlive their context. */
+void gmxrt_ctx_destroy(gmxrt_ctx *ctx);
+/* Forgets the error and the warnings, before the next run. */
+void gmxrt_ctx_clear(gmxrt_ctx *ctx);
+
+int32_t gmxrt_warning_count(const gmxrt_ctx *ctx); /* those kept; at most 16 */
+const gmxrt_error *gmxrt_warning_get(const gmxrt_ctx *ctx, int32_t index);
+
+/* ---- memory ----------------------------------------------------------------------------------- */
+
+typedef struct gmxrt_memory_statistics {
+    int64_t bytes_in_use; /* handed out, in size classes */
+    int64_t bytes_cached; /* kept for reuse */
+    int64_t bytes_peak;   /* greatest bytes_in_use so far */
+    int64_t allocations;  /* buffers made, reused ones included */
+    int64_t reused;       /* of these, served from the cache */
+    int64_t cap;          /* bytes_in_use + bytes_cached stay below it */
+} gmxrt_memory_statistics;
+
+void gmxrt_memory_get_statistics(const gmxrt_ctx *ctx, gmxrt_memory_statistics *out);
+/* 0 restores the default, 7/8 of the machine's memory.  A cap below what is in use makes the next
+ * request fail, it takes nothing away. */
+void gmxrt_memory_set_cap(gmxrt_ctx *ctx, int64_t bytes);
+void gmxrt_memory_trim(gmxrt_ctx *ctx); /* gives every cached byte back to the system */
+
+/* Host memory as a buffer, without a copy; `release(owner)` runs when the last reference goes
+ * (`release` may be NULL).  NULL after E0306 was set. */
+gmxrt_buffer *gmxrt_buffer_lend(gmxrt_ctx *ctx, void *data, int64_t bytes, void (*release)(void *owner),
+                                void *owner);
+
+/* ---- tensors ---------------------------------------------------------------------------------- */
+
+gmxrt_view gmxrt_view_of(const gmxrt_tensor *tensor);
+/* A new contiguous tensor with the elements of `tensor`; NULL after an error was set. */
+gmxrt_tensor *gmxrt_tensor_contiguous(gmxrt_ctx *ctx, gmxrt_tensor *tensor, uint64_t span);
+
+/* ---- threads ---------------------------------------------------------------------------------- */
+
+/* Threads that take part in a parallel loop, the caller included, for the whole process; n < 1
+ * means one per CPU this process may run on.  Waits for a loop that is under way. */
+void gmxrt_set_threads(int32_t n);
+int32_t gmxrt_get_threads(void);
+
+/* ---- .npy files ------------------------------------------------------------------------------- */
+
+/* Versions 1.0 to 3.0, either byte order, C and Fortran order.  bf16, for which NumPy has no type,
+ * is the 2-byte void type `V2`, as ml_dtypes writes it.  E0401: the file cannot be opened or
+ * written; E0402: damaged or cut short; E0403: no .npy file, or of a type that GMX does not read. */
+typedef struct gmxrt_npy_header {
+    int32_t dtype;
+    int32_t rank;
+    int64_t shape[GMXRT_MAX_RANK];
+    bool fortran_order;
+    bool swapped; /* big-endian */
+    int64_t data_offset;
+    int64_t data_bytes; /* the file is known to hold as many */
+} gmxrt_npy_header;
+
+/* Reads the header alone, and compares the size it declares with the file's. */
+int32_t gmxrt_npy_probe(gmxrt_ctx *ctx, const char *path, gmxrt_npy_header *out, uint64_t span);
+gmxrt_tensor *gmxrt_npy_load(gmxrt_ctx *ctx, const char *path, uint64_t span); /* NULL: error set */
+/* Writes beside the target and renames, so that readers see the old file or the new one. */
+int32_t gmxrt_npy_save(gmxrt_ctx *ctx, const char *path, const gmxrt_view *x, uint64_t span);
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+typedef struct gmxrt_text {
+    char *data; /* NUL-terminated once something was appended; free with gmxrt_text_free */
+    size_t length, capacity;
+    bool failed; /* memory ran out */
+} gmxrt_text;
+
+void gmxrt_text_free(gmxrt_text *text);
+/* Appends a tensor as NumPy prints it.  With a format spec (Python's mini-language) a 0-d tensor is
+ * formatted by it, and so is each element of a larger one, aligned to the right in columns. */
+int32_t gmxrt_format(gmxrt_ctx *ctx, gmxrt_text *text, const gmxrt_view *x, const char *spec, size_t length,
+                     uint64_t span);
+/* What gmxrt_print writes, without the newline. */
+int32_t gmxrt_format_template(gmxrt_ctx *ctx, gmxrt_text *text, const char *format, int32_t count,
+                              const gmxrt_view *values, uint64_t span);
+
+/* ---- scalars ---------------------------------------------------------------------------------- */
+
+float gmxrt_f16_to_f32(uint16_t bits);
+uint16_t gmxrt_f32_to_f16(float value);  /* nearest, ties to even; NaN stays NaN, overflow gives inf */
+uint16_t gmxrt_f64_to_f16(double value); /* one rounding, not two */
+float gmxrt_bf16_to_f32(uint16_t bits);
+uint16_t gmxrt_f32_to_bf16(float value);
+
+/* Philox4x32-10 with its whole counter and key. */
+void gmxrt_philox_block(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+#endif
