@@ -18,22 +18,9 @@ bool verify_fail(Verifier *v, const IrNode *node, const char *format, ...) {
     return false;
 }
 
-/* Sizes that passed checks have made equal count as equal. */
-static bool check_implies(const IrNode *check, const IrNode *x) {
-    for (; check != x; check = check->operands[0]) {
-        if (check->op != OP_check_equal)
-            return false;
-        if (check_implies(check->operands[1], x))
-            return true;
-    }
-    return true;
-}
-
 bool verify_same_extent(const IrNode *a, const IrNode *b) {
     int64_t x, y;
-    if (a == b || (ir_const_value_i64(a, &x) && ir_const_value_i64(b, &y) && x == y))
-        return true;
-    return check_implies(a, b) || check_implies(b, a);
+    return ir_same_extent(a, b) || (ir_const_value_i64(a, &x) && ir_const_value_i64(b, &y) && x == y);
 }
 
 bool verify_same_extents(const IrType *a, const IrType *b) {

@@ -417,7 +417,7 @@ static bool verify_while(Verifier *v, const IrNode *node) {
 
 static bool allowed_in_fused(Op op) {
     return op_is_elementwise(op) || op_is_reduction(op) || op_is_view(op) || op == OP_const ||
-           op == OP_cast || op == OP_iota || op == OP_check_equal;
+           op == OP_cast || op == OP_iota || op == OP_gather;
 }
 
 static bool verify_fused(Verifier *v, const IrNode *node) {

@@ -103,21 +103,11 @@ static IrNode *simplify_control(IrRewrite *rewrite, const IrNode *old, IrNode *c
 /* ---- checks
  * --------------------------------------------------------------------------------------------------- */
 
-/* Sizes that are equal whenever control gets here. */
-static bool same_size(const IrNode *a, const IrNode *b) {
-    for (; a != b; a = a->operands[0])
-        if (a->op != OP_check_equal)
-            return false;
-        else if (a->operands[1] == b)
-            return true;
-    return true;
-}
-
 static bool at_most(const IrNode *x, const IrNode *limit) {
     int64_t a, b;
     if (ir_const_value_i64(x, &a) && ir_const_value_i64(limit, &b))
         return a <= b;
-    return same_size(x, limit) || same_size(limit, x);
+    return ir_same_extent(x, limit);
 }
 
 /* The counter of `for begin .. end` with 0 <= begin and end <= extent. */

@@ -69,6 +69,7 @@ IrNode *simplify_view(IrBuilder *b, const IrNode *old, IrNode *const *operands) 
             return repeat_for_view(b, old, operands, scalar);
         return x->op == OP_slice ? slice_of_slice(b, old, operands) : NULL;
     case OP_reshape:
+        scalar = ir_rank(x) ? scalar : x;
         return scalar ? ir_broadcast(b, scalar, NULL, operands + 1, old->operand_count - 1) : NULL;
     default:
         return NULL;

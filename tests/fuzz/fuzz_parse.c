@@ -1,8 +1,11 @@
 /* libFuzzer entry: any bytes through the lexer, the parser, both printers and the rendering of errors.
  *
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined … tests/fuzz/fuzz_parse.c; ./fuzz_parse tests/lang */
+#include "frontend/fmt.h"
 #include "frontend/parse.h"
 #include "frontend/source.h"
+
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size);
 
@@ -14,6 +17,15 @@ static unsigned height_of(const AstNode *node) {
         height = below > height ? below : height;
     }
     return height;
+}
+
+/* Formatted text parses, and is left alone by formatting. */
+static void check_format(const ParseContext *context, SourceMap *sources, const SourceFile *file) {
+    const char *once = fmt_source(context, file);
+    SourceFile *again = once ? source_add(sources, context->diags, "again", once, strlen(once)) : NULL;
+    const char *twice = again ? fmt_source(context, again) : NULL;
+    if (!twice || strcmp(once, twice))
+        __builtin_trap();
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size) {
@@ -32,6 +44,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t size) {
         if (!diags.error_count && height_of(tree) > AST_HEIGHT_LIMIT)
             __builtin_trap();
         ast_print_tree(&arena, tree);
+        if (!diags.error_count)
+            check_format(&context, &sources, file);
         parse_print_tokens(&context, file);
         parse_is_complete(&arena, (const char *)bytes, size);
     }

@@ -1,0 +1,188 @@
+/* GMX as a peer of the anchors harness: runs one workload again and again on request.
+ *
+ *     anchors_worker gmx WORKLOAD THREADS
+ *
+ * Protocol (the harness's common.py): prints `READY 1 <check>` (check: root mean square of the result), then
+ * for every line `go` runs for about 30 ms and prints `<wall ms> <cpu ms>` per iteration; `t N` switches to N
+ * threads. The programs are the .gmx files beside this one; each defines `run`. */
+#include "gmx.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum { INPUT_MAX = 5, HUGE_PAGE = 2 << 20 };
+
+typedef struct Input {
+    int seed;
+    double scale;
+    int rank;
+    int64_t shape[2];
+} Input;
+
+typedef struct Workload {
+    const char *name;
+    gmx_dtype dtype;
+    int input_count;
+    Input inputs[INPUT_MAX];
+} Workload;
+
+#define ELEMENTS                                                                                             \
+    { 10000000 }
+/* Seeds, shapes and scales as in wl_py.py and cpeer.c of the harness. */
+static const Workload workloads[] = {
+    {"ew_tanh",
+     GMX_F32,
+     5,
+     {{10, 1, 1, ELEMENTS},
+      {11, 1, 1, ELEMENTS},
+      {12, 1, 1, ELEMENTS},
+      {13, 1, 1, ELEMENTS},
+      {14, 1, 1, ELEMENTS}}},
+    {"ew_erf",
+     GMX_F32,
+     5,
+     {{10, 1, 1, ELEMENTS},
+      {11, 1, 1, ELEMENTS},
+      {12, 1, 1, ELEMENTS},
+      {13, 1, 1, ELEMENTS},
+      {14, 1, 1, ELEMENTS}}},
+    {"softmax", GMX_F32, 1, {{20, 4, 2, {8192, 1024}}}},
+    {"layernorm", GMX_F32, 3, {{21, 1, 2, {8192, 1024}}, {22, 1, 1, {1024}}, {23, 1, 1, {1024}}}},
+    {"gemm_f32", GMX_F32, 2, {{1, 1, 2, {1024, 1024}}, {2, 1, 2, {1024, 1024}}}},
+    {"gemm_f64", GMX_F64, 2, {{1, 1, 2, {1024, 1024}}, {2, 1, 2, {1024, 1024}}}},
+};
+
+typedef struct Bench {
+    gmx_session *session;
+    gmx_tensor *arguments[INPUT_MAX];
+    size_t argument_count;
+} Bench;
+
+static double clock_ms(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+static void fail(gmx_session *session, const char *what) {
+    fprintf(stderr, "anchors_worker: %s\n%s", what, session ? gmx_errmsg(session) : "");
+    exit(1);
+}
+
+/* Uniform in [-1, 1): the splitmix64 finaliser of (seed << 40) + i, as the harness's peers compute it. */
+static double random_value(uint64_t seed, uint64_t i) {
+    uint64_t z = (i + (seed << 40)) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    return (double)(z >> 40) * (1.0 / 8388608) - 1.0;
+}
+
+/* Host memory lent to the session, on huge pages like the other peers' arrays. */
+static void *filled_array(const Input *input, gmx_dtype dtype, int64_t count) {
+    size_t width = dtype == GMX_F64 ? 8 : 4;
+    size_t bytes = ((size_t)count * width + HUGE_PAGE) & ~(size_t)(HUGE_PAGE - 1);
+    void *data = aligned_alloc(HUGE_PAGE, bytes);
+    if (!data)
+        fail(NULL, "out of memory");
+    madvise(data, bytes, MADV_HUGEPAGE);
+    for (int64_t i = 0; i < count; i++) {
+        double value = random_value((uint64_t)input->seed, (uint64_t)i);
+        if (dtype == GMX_F64)
+            ((double *)data)[i] = value;
+        else
+            ((float *)data)[i] = (float)value * (float)input->scale;
+    }
+    return data;
+}
+
+static Bench open_bench(const Workload *workload) {
+    Bench bench = {.argument_count = (size_t)workload->input_count};
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s.gmx", getenv("GMX_BENCH") ? getenv("GMX_BENCH") : GMX_BENCH_FOLDER,
+             workload->name);
+    if (gmx_session_open(NULL, &bench.session))
+        fail(NULL, "no session");
+    if (gmx_run_file(bench.session, path))
+        fail(bench.session, path);
+    for (int i = 0; i < workload->input_count; i++) {
+        const Input *input = &workload->inputs[i];
+        int64_t count = input->rank == 2 ? input->shape[0] * input->shape[1] : input->shape[0];
+        if (gmx_tensor_wrap(bench.session, filled_array(input, workload->dtype, count), workload->dtype,
+                            input->rank, input->shape, NULL, free, NULL, &bench.arguments[i]))
+            fail(bench.session, "wrap");
+    }
+    return bench;
+}
+
+static gmx_tensor *run_once(Bench *bench) {
+    gmx_tensor *result;
+    if (gmx_call(bench->session, "run", bench->arguments, bench->argument_count, &result, 1))
+        fail(bench->session, "run");
+    return result;
+}
+
+static double root_mean_square(const gmx_tensor *tensor) {
+    int64_t count = gmx_tensor_size(tensor);
+    if (count > 1 << 22)
+        count = 1 << 22;
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double x = gmx_tensor_dtype(tensor) == GMX_F64 ? ((const double *)gmx_tensor_data(tensor))[i]
+                                                       : ((const float *)gmx_tensor_data(tensor))[i];
+        sum += x * x;
+    }
+    return sqrt(sum / (double)count);
+}
+
+static void measure(Bench *bench) {
+    double wall = clock_ms(CLOCK_MONOTONIC), cpu = clock_ms(CLOCK_PROCESS_CPUTIME_ID), spent;
+    int64_t runs = 0;
+    do {
+        gmx_tensor_release(run_once(bench));
+        runs++;
+        spent = clock_ms(CLOCK_MONOTONIC) - wall;
+    } while (spent < 30);
+    printf("%.6f %.6f\n", spent / (double)runs, (clock_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)runs);
+}
+
+static void serve(Bench *bench) {
+    gmx_tensor *first = run_once(bench);
+    printf("READY 1 %.9g\n", root_mean_square(first));
+    gmx_tensor_release(first);
+    gmx_tensor_release(run_once(bench));
+    fflush(stdout);
+    char line[64];
+    while (fgets(line, sizeof line, stdin)) {
+        if (line[0] == 't') {
+            gmx_set_threads(atoi(line + 2));
+            puts("ok");
+        } else {
+            measure(bench);
+        }
+        fflush(stdout);
+    }
+}
+
+int main(int count, char **arguments) {
+    const Workload *workload = NULL;
+    for (size_t i = 0; count == 4 && i < sizeof workloads / sizeof *workloads; i++)
+        if (!strcmp(workloads[i].name, arguments[2]))
+            workload = &workloads[i];
+    if (!workload) {
+        fputs("use: anchors_worker gmx WORKLOAD THREADS\n", stderr);
+        return 2;
+    }
+    gmx_set_threads(atoi(arguments[3]));
+    Bench bench = open_bench(workload);
+    serve(&bench);
+    for (size_t i = 0; i < bench.argument_count; i++)
+        gmx_tensor_release(bench.arguments[i]);
+    gmx_session_close(bench.session);
+    return 0;
+}
