@@ -30,6 +30,10 @@ void elab_set_sink(Elaborator *e, DiagSink *sink) {
     e->sink = sink;
 }
 
+void elab_set_show_values(Elaborator *e, bool show_values) {
+    e->options.show_values = show_values;
+}
+
 /* ---- slots
  * ------------------------------------------------------------------------------------------------------- */
 

@@ -47,6 +47,7 @@ typedef struct ElabOptions {
 
 Elaborator *elab_new(const ElabOptions *options);
 void elab_set_sink(Elaborator *e, DiagSink *sink);
+void elab_set_show_values(Elaborator *e, bool show_values);
 
 /* Declares the functions and constants of a file (a BLOCK), and checks what can be checked before running:
  * unknown names, recursion, functions whose types are spelled.  Call once per file or REPL entry. */
