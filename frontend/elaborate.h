@@ -14,7 +14,7 @@
 #ifndef GMX_FRONTEND_ELABORATE_H
 #define GMX_FRONTEND_ELABORATE_H
 
-#include "codegen/export.h"
+#include "ir/export.h"
 #include "frontend/source.h"
 #include "frontend/value.h"
 

@@ -2,7 +2,7 @@
 #ifndef GMX_CODEGEN_LLVM_EXPORT_H
 #define GMX_CODEGEN_LLVM_EXPORT_H
 
-#include "codegen/export.h"
+#include "ir/export.h"
 #include "codegen/llvm/host.h"
 
 typedef struct ExportCode { /* one variant of a host function */
