@@ -14,9 +14,9 @@
 #ifndef GMX_FRONTEND_ELABORATE_H
 #define GMX_FRONTEND_ELABORATE_H
 
-#include "ir/export.h"
 #include "frontend/source.h"
 #include "frontend/value.h"
+#include "ir/export.h"
 
 /* What elaboration asks of its driver.  Any function may be NULL: the construct is then an error. */
 typedef struct ElabHost {
