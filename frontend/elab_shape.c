@@ -402,3 +402,29 @@ Value builtin_len(Elaborator *e, BuiltinCall *call) {
     return shape.tuple->count ? shape.tuple->items[0]
                               : elab_fail(e, DIAG_E0201, call->spans[0], "a scalar has no length");
 }
+
+/* For the norms: (-k, …, -1) for a shape of k sizes, which must be those of x. */
+Value builtin_last_axes(Elaborator *e, BuiltinCall *call) {
+    Value x, *items = &call->values[1];
+    uint32_t count = 1;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!elab_is_scalar(call->values[1]) &&
+        !elab_elements(e, call->values[1], call->spans[1], "a shape", &items, &count))
+        return elab_poison();
+    ValueTuple *axes = ARENA_NEW(e->arena, ValueTuple);
+    *axes = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+    uint32_t rank = ir_rank(x.node);
+    for (uint32_t i = 0; i < count; i++) {
+        Value size = elab_index_scalar(e, items[i], call->spans[1], "a size");
+        if (value_is(size, VALUE_POISON))
+            return size;
+        bool fits = count <= rank && elab_same_extent(e, size.node, x.node->types[0].dims[rank - count + i],
+                                                      "sizes of the normalised axes differ");
+        if (!fits)
+            return elab_fail(e, DIAG_E0203, call->spans[1], "the last sizes of %s are not those of the shape",
+                             elab_type_text(e, x));
+        axes->items[i] = elab_int(e, (int64_t)i - count);
+    }
+    return (Value){.kind = VALUE_TUPLE, .tuple = axes};
+}
