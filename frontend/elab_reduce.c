@@ -189,7 +189,7 @@ static IrNode *square(Elaborator *e, Value a, Span span, const char *name) {
         return NULL;
     }
     IrNode *dims[IR_MAX_RANK];
-    memcpy(dims, a.node->types[0].dims, rank * sizeof *dims);
+    elab_copy_dims(dims, a.node);
     IrNode *same = elab_same_extent(e, dims[rank - 2], dims[rank - 1],
                                     "`%s` needs a square matrix; its sizes differ", name);
     if (!same) {
@@ -204,7 +204,7 @@ static bool same_rows(Elaborator *e, IrNode **sides, const BuiltinCall *call, co
     uint32_t last = ir_rank(sides[0]) - 1, rows = ir_rank(sides[1]) - 2;
     IrNode *dims[2][IR_MAX_RANK];
     for (int i = 0; i < 2; i++)
-        memcpy(dims[i], sides[i]->types[0].dims, ir_rank(sides[i]) * sizeof(IrNode *));
+        elab_copy_dims(dims[i], sides[i]);
     OperandInfo infos[2] = {{call->spans[0], call->nodes[0]}, {call->spans[1], call->nodes[1]}};
     IrNode *same = elab_same_extent(e, dims[0][last], dims[1][rows], "sizes of `solve` differ");
     if (!same) {

@@ -212,7 +212,7 @@ Value builtin_squeeze(Elaborator *e, BuiltinCall *call) {
                              elab_type_text(e, x), (long long)size);
         if (!ir_is_const(extent)) {
             IrNode *dims[IR_MAX_RANK];
-            memcpy(dims, x.node->types[0].dims, ir_rank(x.node) * sizeof *dims);
+            elab_copy_dims(dims, x.node);
             dims[axes[i]] =
                 ir_check_equal(&e->b, extent, ir_const_i64(&e->b, 1),
                                elab_intern(e, "an axis that `squeeze` drops has the size 1; sizes differ"));
@@ -274,7 +274,7 @@ static bool parts_of(Elaborator *e, BuiltinCall *call, IrNode ***nodes, uint32_t
 static bool align_parts(Elaborator *e, BuiltinCall *call, IrNode **nodes, uint32_t count, int skip) {
     uint32_t rank = ir_rank(nodes[0]);
     IrNode *dims[IR_MAX_RANK];
-    memcpy(dims, nodes[0]->types[0].dims, rank * sizeof *dims);
+    elab_copy_dims(dims, nodes[0]);
     for (uint32_t i = 1; i < count; i++) {
         bool fits = ir_rank(nodes[i]) == rank;
         for (uint32_t k = 0; fits && k < rank; k++) {
