@@ -207,9 +207,23 @@ static void check_equal(Host *host, const IrNode *node) {
     host_fail(host, next);
 }
 
+/* A tensor of indices: the checked ones are a new tensor. */
+static void check_indices(Host *host, const IrNode *node) {
+    const IrNode *indices = node->operands[0];
+    HostValue *output = host_new_values(host, node, 1);
+    host_allocate(host, node, &node->types[0], output);
+    LLVMValueRef arguments[] = {host->ctx,
+                                host_describe(host, 0, &indices->types[0], host_value(host, indices)),
+                                host_scalar(host, node->operands[1]),
+                                host_const_i64(host, node->attributes[0]),
+                                host_describe(host, 1, &node->types[0], output),
+                                host_span(host, node)};
+    host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_check_index", host->i32, arguments, 6)));
+}
+
 static void check_index(Host *host, const IrNode *node) {
     if (ir_rank(node) != 0) {
-        host_unsupported(host, "a check of index tensors was not scheduled into a kernel");
+        check_indices(host, node);
         return;
     }
     LLVMBuilderRef b = host->build.builder;

@@ -128,6 +128,11 @@ int32_t gmxrt_cholesky(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *ou
 /* out = x, element by element between any two layouts of one dtype and shape. */
 int32_t gmxrt_copy(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, uint64_t span);
 
+/* out (contiguous) = indices (i64), negative ones counted from the end; E0302 if one is outside
+ * -extent .. extent. */
+int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t extent, int64_t axis,
+                          const gmxrt_view *out, uint64_t span);
+
 /* ---- printing from compiled code --------------------------------------------------------------
  * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as one byte, then
  * the format spec, possibly empty; k may be the byte 0) and its values; one newline is added.  An empty spec
