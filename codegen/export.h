@@ -21,6 +21,15 @@ typedef struct ExportParameter {
     ExportDim dims[IR_MAX_RANK];
 } ExportParameter;
 
+/* A constant array that the function reads: a trailing parameter of the IR function, which the library holds as
+ * data in C order. */
+typedef struct ExportConstant {
+    Dtype dtype;
+    uint32_t rank;
+    int64_t shape[IR_MAX_RANK];
+    const void *data;
+} ExportConstant;
+
 typedef struct ExportFunction {
     const char *name;
     const char *documentation; /* or NULL */
@@ -28,6 +37,7 @@ typedef struct ExportFunction {
     VEC(const char *) dims;    /* dim parameters in order of first appearance */
     VEC(ExportParameter) parameters;
     VEC(ExportParameter) results; /* names out, or out0, out1, … */
+    VEC(ExportConstant) constants; /* parameters of the IR function that follow `parameters` */
 } ExportFunction;
 
 typedef struct ExportList ExportList;
