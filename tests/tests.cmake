@@ -22,7 +22,7 @@ endfunction()
 
 file(GLOB unit_sources CONFIGURE_DEPENDS ${root}/tests/unit/*.c)
 if(NOT EXISTS ${root}/ir/kernel_parse.c) # the IR text parser calls it
-  list(FILTER unit_sources EXCLUDE REGEX "/test_ir\\.c$")
+  list(FILTER unit_sources EXCLUDE REGEX "/test_(ir|pipeline)\\.c$")
 endif()
 if(unit_sources)
   add_executable(unit_tests ${unit_sources})
