@@ -21,6 +21,9 @@ typedef struct BackendOptions {
     int optimization;            /* 0…3 */
     const char *cache_directory; /* object cache; NULL: none */
     int64_t cache_bytes;         /* limit; 0: the default 512 MB */
+    /* What generated code may call: gmxrt_symbols() of the runtime that the contexts come from. */
+    const gmxrt_symbol *symbols;
+    size_t symbol_count;
 } BackendOptions;
 
 typedef struct BackendStatistics {

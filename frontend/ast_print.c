@@ -30,6 +30,9 @@ static void add_number(TextBuffer *out, double number) {
         if (strtod(digits, NULL) == number)
             break;
     }
+    double size = number < 0 ? -number : number;
+    if (strchr(digits, 'e') && size >= 1 && size < 1e16)
+        snprintf(digits, sizeof digits, "%.1f", number);
     for (char *comma = strchr(digits, ','); comma; comma = NULL)
         *comma = '.'; /* a locale of the host program */
     text_add(out, digits);

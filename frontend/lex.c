@@ -238,18 +238,27 @@ static int closer_token(FrameKind kind) {
     return kind == FRAME_PAREN ? TOKEN_RP : TOKEN_RB;
 }
 
-bool lexer_close(Lexer *lexer, FrameKind kind, Token *token) {
+static Token make_made_up(Lexer *lexer, int kind) {
+    Token token = lexer_make(lexer, kind);
+    token.is_made_up = true;
+    return token;
+}
+
+/* A closing bracket that closes nothing: the parser gets it and drops the statement without a word. */
+static Token close_nothing(Lexer *lexer, int kind) {
+    if (!lexer->is_recovering)
+        lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` closes nothing", *lexer->token);
+    return make_made_up(lexer, kind);
+}
+
+Token lexer_close(Lexer *lexer, FrameKind kind) {
     FrameKind top = top_frame(lexer);
     if (top == kind) {
         pop_frame(lexer);
-        *token = lexer_make(lexer, closer_token(kind));
-        return true;
+        return lexer_make(lexer, closer_token(kind));
     }
-    if (!is_newline_blind(top)) {
-        if (!lexer->is_recovering)
-            lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` closes nothing", *lexer->token);
-        return false;
-    }
+    if (!is_newline_blind(top))
+        return close_nothing(lexer, closer_token(kind));
     Frame opened = lexer->frames[lexer->frame_count - 1];
     if (!lexer->is_recovering) {
         Diag *diag = lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`%c` does not match `%c`",
@@ -265,9 +274,7 @@ bool lexer_close(Lexer *lexer, FrameKind kind, Token *token) {
     else
         kind = opened.kind; /* the wrong closing bracket was typed */
     pop_frame(lexer);
-    *token = lexer_make(lexer, closer_token(kind));
-    token->is_made_up = true;
-    return true;
+    return make_made_up(lexer, closer_token(kind));
 }
 
 Token lexer_statement_word(Lexer *lexer, int kind) {
@@ -378,9 +385,7 @@ static Token string_piece(Lexer *lexer, Span opening, int closed, int open) {
         Frame frame = {FRAME_INTERPOLATION, opening};
         report_unclosed(lexer, lexer->interpolation_count ? outermost_string(lexer) : frame, NULL);
         abandon_brackets(lexer);
-        Token token = lexer_make(lexer, closed);
-        token.is_made_up = true;
-        return token;
+        return make_made_up(lexer, closed);
     }
     return lexer_make(lexer, closed);
 }
@@ -389,27 +394,23 @@ Token lexer_string(Lexer *lexer) {
     return string_piece(lexer, lexer_span(lexer), TOKEN_STRING, TOKEN_STRING_BEGIN);
 }
 
-bool lexer_brace_close(Lexer *lexer, Token *token) {
+Token lexer_brace_close(Lexer *lexer) {
     uint32_t owner = lexer->frame_count;
     while (owner && is_newline_blind(lexer->frames[owner - 1].kind))
         owner--;
-    if (!owner) {
-        lexer_error(lexer, DIAG_E0102, lexer_span(lexer), "`}` closes nothing");
-        return false;
-    }
+    if (!owner)
+        return close_nothing(lexer, TOKEN_RC);
     bool was_forgotten = close_forgotten(lexer);
     if (top_frame(lexer) == FRAME_INTERPOLATION) {
         Frame frame = pop_frame(lexer);
-        *token = string_piece(lexer, frame.span, TOKEN_STRING_END, TOKEN_STRING_MIDDLE);
-        token->is_made_up |= was_forgotten;
-    } else if (lexer->last != TOKEN_SEP && lexer->last != TOKEN_LC) {
-        *token =
-            make_separator_before(lexer, was_forgotten); /* a statement ends before its block's `}` too */
-    } else {
-        pop_frame(lexer);
-        *token = lexer_make(lexer, TOKEN_RC);
+        Token token = string_piece(lexer, frame.span, TOKEN_STRING_END, TOKEN_STRING_MIDDLE);
+        token.is_made_up |= was_forgotten;
+        return token;
     }
-    return true;
+    if (lexer->last != TOKEN_SEP && lexer->last != TOKEN_LC) /* a statement ends before its block's `}` too */
+        return make_separator_before(lexer, was_forgotten);
+    pop_frame(lexer);
+    return lexer_make(lexer, TOKEN_RC);
 }
 
 Token lexer_colon(Lexer *lexer) {
@@ -422,9 +423,7 @@ Token lexer_colon(Lexer *lexer) {
         lexer->cursor++; /* meant to end the string */
         report_unclosed(lexer, outermost_string(lexer), "the `{` before this `:` is still open");
         abandon_brackets(lexer);
-        Token token = lexer_make(lexer, TOKEN_STRING_END);
-        token.is_made_up = true;
-        return token;
+        return make_made_up(lexer, TOKEN_STRING_END);
     }
     return lexer_make(lexer, TOKEN_FORMAT);
 }
@@ -434,9 +433,7 @@ Token lexer_foreign_string(Lexer *lexer) {
     diag_note(lexer->diags, diag, "write \"%.*s\"",
               (int)(lexer->cursor - lexer->token < 60 ? lexer->cursor - lexer->token - 2 : 58),
               (const char *)lexer->token + 1);
-    Token token = lexer_make(lexer, TOKEN_STRING);
-    token.is_made_up = true;
-    return token;
+    return make_made_up(lexer, TOKEN_STRING);
 }
 
 /* ---- numbers and foreign signs ---- */
@@ -453,12 +450,6 @@ Token lexer_foreign_operator(Lexer *lexer, int kind, const char *spelling) {
     return lexer_make(lexer, kind);
 }
 
-static Token make_bad_number(Lexer *lexer) {
-    Token token = lexer_make(lexer, TOKEN_FLOAT);
-    token.is_made_up = true;
-    return token;
-}
-
 Token lexer_dotted_number(Lexer *lexer) {
     unsigned char next = lexer->cursor < lexer->limit ? *lexer->cursor : 0;
     if (next == '.' || is_word_byte(next)) { /* 1..n, 1.T */
@@ -468,7 +459,7 @@ Token lexer_dotted_number(Lexer *lexer) {
     Span span = lexer_span(lexer);
     Diag *diag = lexer_error(lexer, DIAG_E0004, span, "a number needs a digit after its dot");
     diag_note(lexer->diags, diag, "write `%.*s0`", (int)(span.end - span.begin), (const char *)lexer->token);
-    return make_bad_number(lexer);
+    return make_made_up(lexer, TOKEN_FLOAT);
 }
 
 Token lexer_bad_number(Lexer *lexer) {
@@ -490,7 +481,7 @@ Token lexer_bad_number(Lexer *lexer) {
         Diag *diag = lexer_error(lexer, DIAG_E0004, span, "`%.*s` is not a number", length, text);
         diag_note(lexer->diags, diag, "numbers look like 1, 1_000, 0xff, 1.5, 1e-3, 2.5j");
     }
-    return make_bad_number(lexer);
+    return make_made_up(lexer, TOKEN_FLOAT);
 }
 
 static uint32_t decode_code_point(const unsigned char *p, uint32_t length) {

@@ -76,9 +76,8 @@ Token lexer_word(Lexer *lexer, int kind); /* a keyword or soft word; after `.` a
 Token lexer_statement_word(Lexer *lexer,
                            int kind); /* a keyword that shows that open brackets were forgotten */
 Token lexer_open(Lexer *lexer, int kind, FrameKind frame);
-/* False: the bracket closes nothing, which was reported; look again. */
-bool lexer_close(Lexer *lexer, FrameKind frame, Token *token);
-bool lexer_brace_close(Lexer *lexer, Token *token);
+Token lexer_close(Lexer *lexer, FrameKind frame);
+Token lexer_brace_close(Lexer *lexer);
 bool lexer_newline(Lexer *lexer, Token *separator); /* true: the statement ends here */
 bool lexer_skip_separator(const Lexer *lexer);      /* a `;` with no statement before it */
 Token lexer_string(Lexer *lexer);

@@ -3,6 +3,7 @@
  * Numbers do not go through strtod's locale: the decimal point is a dot whatever the host program set. */
 #define _GNU_SOURCE
 #include "frontend/literal.h"
+#include "frontend/unicode.h"
 #include "grammar/gmx.h"
 
 #include <locale.h>
@@ -104,25 +105,6 @@ void literal_number(Lexer *lexer, const Token *token, AstNode *node) {
 
 /* ---- strings ---- */
 
-static char *put_code_point(char *out, uint32_t c) {
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    }
-    return out;
-}
-
 static Span span_in(const Token *token, const char *begin, const char *end) {
     return (Span){token->span.begin + (uint32_t)(begin - token->text),
                   token->span.begin + (uint32_t)(end - token->text)};
@@ -164,12 +146,13 @@ static const char *decode_escape(Lexer *lexer, const Token *token, const char *p
         uint32_t code_point;
         const char *after = read_unicode(p, end, &code_point);
         if (after) {
-            *out = put_code_point(*out, code_point);
+            *out += unicode_encode(code_point, *out);
             return after;
         }
         lexer_error(lexer, DIAG_E0006, span_in(token, p - 1, p + 1),
                     "`\\u` needs the hexadecimal number of a character in braces, as in \\u{3b1}");
-        return p + 1;
+        const char *brace = p + 1 < end && p[1] == '{' ? memchr(p, '}', (size_t)(end - p)) : NULL;
+        return brace ? brace + 1 : p + 1;
     }
     const char *after = p < end ? p + 1 : p;
     while (after < end && ((unsigned char)*after & 0xc0) == 0x80)

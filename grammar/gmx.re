@@ -80,9 +80,9 @@ again:
     "("   { return lexer_open(lexer, TOKEN_LP, FRAME_PAREN); }
     "["   { return lexer_open(lexer, TOKEN_LB, FRAME_BRACKET); }
     "{"   { return lexer_open(lexer, TOKEN_LC, FRAME_BRACE); }
-    ")"   { if (lexer_close(lexer, FRAME_PAREN, &token)) return token; goto again; }
-    "]"   { if (lexer_close(lexer, FRAME_BRACKET, &token)) return token; goto again; }
-    "}"   { if (lexer_brace_close(lexer, &token)) return token; goto again; }
+    ")"   { return lexer_close(lexer, FRAME_PAREN); }
+    "]"   { return lexer_close(lexer, FRAME_BRACKET); }
+    "}"   { return lexer_brace_close(lexer); }
     ":"   { return lexer_colon(lexer); }
     ";"   { if (lexer_skip_separator(lexer)) goto again; return lexer_make(lexer, TOKEN_SEP); }
     ","   { return lexer_make(lexer, TOKEN_COMMA); }

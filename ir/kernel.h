@@ -219,6 +219,19 @@ KernelStatement *kernel_statement(Kernel *kernel, KernelBlock *block, KernelStat
 bool kernel_is_const_i64(const KernelExpr *expr, int64_t *value);
 /* The dtype of an op's result from its operands, which share one dtype (`where`: the last two). */
 Dtype kernel_op_dtype(Op op, const KernelExpr *const *operands);
+/* Every statement of a block, nested ones too, and every expression in them, operands included; either
+ * function may be NULL. */
+typedef struct KernelVisitor {
+    void (*statement)(void *user, const KernelStatement *statement);
+    void (*expr)(void *user, const KernelExpr *expr);
+    void *user;
+} KernelVisitor;
+void kernel_visit(const KernelBlock *block, const KernelVisitor *visitor);
+/* By id: the variables and arrays that a block mentions. */
+bool *kernel_names_used(const Kernel *kernel, const KernelBlock *block, Arena *arena);
+/* By id: the variables that may hold different values in the lanes of a vector loop. */
+bool *kernel_varying(const Kernel *kernel, const KernelStatement *loop, Arena *arena);
+bool kernel_expr_varies(const KernelExpr *expr, const bool *varying);
 
 /* ---- text and checking ------------------------------------------------------------------------------ */
 /* Canonical text: names and ids renumbered, so that equal kernels print equally (the cache key). */

@@ -114,7 +114,7 @@ static void flatten_walk(Flatten *f, const IrNode *node, const int8_t *tags) {
 static void find_collapse(Lower *l) {
     Flatten f = {.lower = l};
     const IrNode *root = l->region->results.items[0];
-    int8_t tags[IR_MAX_RANK];
+    int8_t tags[IR_MAX_RANK] = {0};
     uint32_t count = 0, last = l->space.rank - 1;
     for (uint32_t k = 0; k < l->space.rank; k++)
         if (!l->space.result_is_outer || !l->space.is_row[k])

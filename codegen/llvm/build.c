@@ -28,12 +28,11 @@ bool build_is_f64(LLVMTypeRef type) {
 /* `scalar` in every lane of `type`.  A vector constant is built by halves of a fixed buffer's size at most.
  */
 static LLVMValueRef splat_constant(LLVMTypeRef type, LLVMValueRef scalar) {
-    enum { MAX_LANES = 256 };
     unsigned lanes = build_lanes(type);
     if (!lanes)
         return scalar;
-    LLVMValueRef elements[MAX_LANES];
-    assert(lanes <= MAX_LANES);
+    LLVMValueRef elements[BUILD_MAX_LANES];
+    assert(lanes <= BUILD_MAX_LANES);
     for (unsigned i = 0; i < lanes; i++)
         elements[i] = scalar;
     return LLVMConstVector(elements, lanes);

@@ -18,6 +18,9 @@ typedef struct LlvmBuild {
     LLVMValueRef function;
 } LlvmBuild;
 
+/* The widest vector these helpers make constants for. */
+enum { BUILD_MAX_LANES = 256 };
+
 /* Lane count of a vector type; 0 for a scalar. */
 unsigned build_lanes(LLVMTypeRef type);
 /* The element type of a vector; a scalar type itself. */

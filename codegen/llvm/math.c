@@ -1,6 +1,7 @@
 /* Which emitter stands behind a row of math.def, and the fallback that calls
- * libm for each lane.  The emitters are in math_exp.c, math_log.c, math_trig.c,
- * math_erf.c and math_pow.c. */
+ * libm for each lane.  The emitters are in math_exp.c, math_hyperbolic.c,
+ * math_log.c, math_pow.c, math_trig.c, math_inverse_trig.c, math_erf.c
+ * and math_wide.c. */
 #include "codegen/llvm/math.h"
 #include "codegen/llvm/math_parts.h"
 
@@ -35,7 +36,9 @@ static LLVMValueRef libm_function(LlvmBuild *build, const char *name, LLVMTypeRe
     if (function)
         return function;
     function = LLVMAddFunction(build->module, symbol, *type);
-    static const char *const attributes[] = {"nounwind", "willreturn", "nofree"};
+    /* errno does not count, so that the rest of a kernel is optimised as if nothing were called:
+     * memory(none). */
+    static const char *const attributes[] = {"nounwind", "willreturn", "nofree", "memory"};
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
         unsigned kind = LLVMGetEnumAttributeKindForName(attributes[i], strlen(attributes[i]));
         LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex,

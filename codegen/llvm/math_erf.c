@@ -22,25 +22,12 @@ static const double large_f64[] = {-0x1.558eada6637f3p+1,  -0x1.e75328fe78c30p+1
                                    0x1.d411ae382c4f6p-17,  -0x1.9c6420bb3920cp-19, 0x1.3ad9aef6ff724p-22,
                                    0x1.6c765f0866464p-24,  -0x1.a187f328f055ep-25, 0x1.aa28d55728c1ep-27,
                                    -0x1.083ae4c423e1bp-29, 0x1.7ef223d70c63cp-33,  -0x1.f457a409fcf00p-38};
-/* (2^r - 1) / r on |r| <= 1/2, relative to 2^r: 2^-28.1 and 2^-57.3. */
-static const double exp2_f32[] = {0x1.62e43p-1, 0x1.ebfbd8p-3,  0x1.c6af78p-5,
-                                  0x1.3b30bp-7, 0x1.5f0a66p-10, 0x1.3f9068p-13};
-static const double exp2_f64[] = {0x1.62e42fefa39efp-1,  0x1.ebfbdff82c5a5p-3,  0x1.c6b08d704a122p-5,
-                                  0x1.3b2ab6fb9ffb3p-7,  0x1.5d87fe78a1128p-10, 0x1.4309130f13ab3p-13,
-                                  0x1.ffcbfc5955a20p-17, 0x1.62bfc71e56b30p-20, 0x1.b5253f704829cp-24,
-                                  0x1.e61c11310341fp-28, 0x1.e94701d28dccdp-32};
-
 /* 1 - 2^q for -100 < q < 0 */
 static LLVMValueRef one_minus_exp2(LlvmBuild *build, LLVMValueRef q) {
-    bool is_f64 = build_is_f64(LLVMTypeOf(q));
-    LLVMValueRef one = build_real(q, 1.0), magic = build_real(q, math_format(q)->to_integer);
-    LLVMValueRef shifted = build_add(build, q, magic);
-    LLVMValueRef r = build_sub(build, q, build_sub(build, shifted, magic));
-    LLVMValueRef series =
-        is_f64 ? BUILD_POLYNOMIAL(build, r, exp2_f64) : BUILD_POLYNOMIAL(build, r, exp2_f32);
-    LLVMValueRef mantissa = build_fma(build, series, r, one);
-    LLVMValueRef power = math_exp_power(build, q, build_to_bits(build, shifted), 0);
-    return build_fma(build, build_neg(build, mantissa), power, one);
+    ExpReduction reduced = math_exp2_reduce(build, q, false);
+    LLVMValueRef mantissa = math_exp2_polynomial(build, reduced.r);
+    LLVMValueRef power = math_exp_power(build, q, reduced.shifted, 0);
+    return build_fma(build, build_neg(build, mantissa), power, build_real(q, 1.0));
 }
 
 LLVMValueRef math_erf(LlvmBuild *build, LLVMValueRef x) {

@@ -27,10 +27,15 @@ typedef struct ExpReduction {
 
 /* The bias is twice that of the format when `biased`, as math_exp_scale wants it, and 0 otherwise. */
 ExpReduction math_exp_reduce(LlvmBuild *build, LLVMValueRef x, bool biased);
+/* The same for little effort: r lacks the low part of n ln 2. */
+ExpReduction math_exp_reduce_roughly(LlvmBuild *build, LLVMValueRef x, bool biased);
 /* The biased reduction of high + low, where low is at most about an ulp of high. */
 ExpReduction math_exp_reduce_sum(LlvmBuild *build, LLVMValueRef high, LLVMValueRef low);
 /* e^r for a reduced r. */
 LLVMValueRef math_exp_polynomial(LlvmBuild *build, LLVMValueRef r);
+/* x split as n + r with |r| <= 1/2, and 2^r. */
+ExpReduction math_exp2_reduce(LlvmBuild *build, LLVMValueRef x, bool biased);
+LLVMValueRef math_exp2_polynomial(LlvmBuild *build, LLVMValueRef r);
 /* value * 2^n over the whole range, rounded once: overflow to infinity, gradual underflow (biased reduction).
  */
 LLVMValueRef math_exp_scale(LlvmBuild *build, LLVMValueRef value, LLVMValueRef shifted);
@@ -46,10 +51,26 @@ LLVMValueRef math_libm(LlvmBuild *build, const char *name, LLVMValueRef mask, LL
                        LLVMValueRef x, LLVMValueRef y_or_null);
 
 LLVMValueRef math_exp(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_exp2(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_expm1(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_tanh(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_log(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_log1p(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_sinh(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_cosh(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_log2(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_log10(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_cbrt(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_asin(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_acos(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_atan(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_atan2(LlvmBuild *build, LLVMValueRef y, LLVMValueRef x);
+LLVMValueRef math_tan(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_asinh(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_acosh(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_atanh(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_erfc(LlvmBuild *build, LLVMValueRef x);
+LLVMValueRef math_hypot(LlvmBuild *build, LLVMValueRef x, LLVMValueRef y);
 LLVMValueRef math_sin(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_cos(LlvmBuild *build, LLVMValueRef x);
 LLVMValueRef math_erf(LlvmBuild *build, LLVMValueRef x);

@@ -14,6 +14,11 @@
 
 /* Requests beyond `largest` are refused unasked: no x86-64 process has so many addresses, and the
  * address sanitizer ends the process on 2^40 bytes. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1 /* as gcc has it */
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 static const int64_t largest = (int64_t)1 << 39;

@@ -86,21 +86,37 @@ static void copy_line(int64_t bytes, char *target, int64_t to, const char *sourc
 #undef COPY_LINE
 }
 
-/* Rows [0, rows) of the last two axes, in tiles. */
+/* A tile of the last two axes whose source runs along the rows' axis: gathered along the source,
+ * then written along the target, so that neither side touches a cache line twice. */
+static void copy_tile(const Plan *plan, char *target, const char *source, int64_t rows, int64_t columns) {
+    char tile[TILE * TILE * 16];
+    int32_t r = plan->rank - 2, c = plan->rank - 1;
+    int64_t bytes = plan->bytes, pitch = TILE * bytes;
+    for (int64_t j = 0; j < columns; j++) {
+        copy_line(bytes, tile + j * bytes, pitch, source + j * plan->from[c], plan->from[r], rows);
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        copy_line(bytes, target + i * plan->to[r], plan->to[c], tile + i * pitch, bytes, columns);
+    }
+}
+
+/* Rows [0, rows) of the last two axes. */
 static void copy_rows(const Plan *plan, char *target, const char *source, int64_t rows) {
     int32_t r = plan->rank - 2, c = plan->rank - 1;
     int64_t columns = plan->shape[c];
-    bool lines = plan->from[c] == plan->bytes || magnitude(plan->from[c]) <= magnitude(plan->from[r]);
-    int64_t tile = lines ? columns : TILE;
-    int64_t height = lines ? rows : TILE;
-    for (int64_t i = 0; i < rows; i += height) {
-        for (int64_t j = 0; j < columns; j += tile) {
-            int64_t i_end = rows - i < height ? rows : i + height;
-            int64_t n = columns - j < tile ? columns - j : tile;
-            for (int64_t k = i; k < i_end; k++) {
-                copy_line(plan->bytes, target + k * plan->to[r] + j * plan->to[c], plan->to[c],
-                          source + k * plan->from[r] + j * plan->from[c], plan->from[c], n);
-            }
+    if (magnitude(plan->from[c]) <= magnitude(plan->from[r])) {
+        for (int64_t i = 0; i < rows; i++) {
+            copy_line(plan->bytes, target + i * plan->to[r], plan->to[c], source + i * plan->from[r],
+                      plan->from[c], columns);
+        }
+        return;
+    }
+    for (int64_t j = 0; j < columns; j += TILE) {
+        int64_t width = columns - j < TILE ? columns - j : TILE;
+        for (int64_t i = 0; i < rows; i += TILE) {
+            copy_tile(plan, target + i * plan->to[r] + j * plan->to[c],
+                      source + i * plan->from[r] + j * plan->from[c], rows - i < TILE ? rows - i : TILE,
+                      width);
         }
     }
 }

@@ -145,7 +145,8 @@ static void append_parts(gmxrt_text *text, const Spec *spec, const Parts *parts,
     append_fill(text, spec, left);
     text_append(text, parts->lead, (size_t)parts->lead_length);
     append_fill(text, spec, align == '=' && !zeros ? padding : 0);
-    append_grouped(text, parts, spec->grouping, every, zeros ? spec->width - fixed : 0);
+    append_grouped(text, parts, parts->digit_count ? spec->grouping : 0, every,
+                   zeros ? spec->width - fixed : 0);
     text_append(text, parts->rest, (size_t)parts->rest_length);
     append_fill(text, spec, align == '<' || align == '^' ? padding - left : 0);
 }

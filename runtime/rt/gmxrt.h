@@ -113,9 +113,10 @@ typedef struct gmxrt_view {
 } gmxrt_view;
 
 /* out = a @ b with NumPy's rules for batches; vectors are already expanded by the compiler, so rank >= 2
- * everywhere and the batch extents of a and b equal out's or have stride 0.  f32 f64 through OpenBLAS when it
- * is there, else own loops; f16 bf16 (f32 accumulation) and integers by own loops.  Same bits for any number
- * of threads: work is split along M or the batch in blocks that depend on the shape alone. */
+ * everywhere and the batch extents of a and b equal out's, are 1, are missing or have stride 0.  f32 f64
+ * through OpenBLAS when it is there, else own loops; f16 bf16 are widened to f32 (accumulated there, rounded
+ * once); integers wrap, bool is the or of ands.  Same bits for any number of threads: work is split along M,
+ * N or the batch in blocks that depend on the shape alone.  `out` may not overlap a or b. */
 int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
                      uint64_t span);
 /* out = solve(a, b): a [..., n, n], b [..., n, k] (vectors expanded), f32 or f64.  E0304 names the pivot;
@@ -129,7 +130,8 @@ int32_t gmxrt_copy(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, u
 
 /* ---- printing from compiled code --------------------------------------------------------------
  * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as one byte, then
- * the format spec, possibly empty) and its values; one newline is added. */
+ * the format spec, possibly empty; k may be the byte 0) and its values; one newline is added.  An empty spec
+ * prints as NumPy does; others are Python's format mini-language, E0201 if one does not fit its value. */
 int32_t gmxrt_print(gmxrt_ctx *ctx, const char *format, int32_t count, const gmxrt_view *values,
                     uint64_t span);
 

@@ -83,30 +83,29 @@ static double range_ratio(const Layout *layout) {
 }
 
 /* A float with at most PRECISION digits after the point, no more than are needed: zeros at the end
- * are dropped, the point stays. */
+ * are dropped, the point stays.  Before the point all digits are exact. */
 static void append_trimmed(gmxrt_text *text, const Layout *layout, double magnitude) {
     Digits digits = digits_shortest(magnitude, layout->view->dtype);
     int32_t after = digits.count - 1 - (layout->scientific ? 0 : digits.exponent);
-    int32_t precision = after > PRECISION ? PRECISION : after < 0 ? 0 : after;
-    if (after <= PRECISION && !layout->scientific) {
+    if (after >= 0 && after <= PRECISION && !layout->scientific) {
         digits_positional(text, &digits);
         return;
     }
-    if (after <= PRECISION) {
+    if (after >= 0 && after <= PRECISION) {
         text_append(text, digits.text, 1);
         text_append(text, ".", 1);
         text_append(text, digits.text + 1, (size_t)digits.count - 1);
         return;
     }
     size_t begin = text->length;
-    number_printf(text, layout->scientific ? 'e' : 'f', true, precision, magnitude);
+    number_printf(text, layout->scientific ? 'e' : 'f', true, after < 0 ? 0 : PRECISION, magnitude);
     if (text->failed) {
         return;
     }
     char *mark = memchr(text->data + begin, 'e', text->length - begin);
     size_t end = mark ? (size_t)(mark - text->data) : text->length;
     while (end > begin && text->data[end - 1] == '0') {
-        end--;
+        end--; /* stops at the point */
     }
     text->length = end;
     text->data[end] = '\0';

@@ -125,9 +125,11 @@ static void add_kernel(LLVMContextRef context, LLVMModuleRef module, const Forma
     LLVMDisposeBuilder(b);
 }
 
-static LLVMTargetMachineRef host_machine(void) {
-    char *triple = LLVMGetDefaultTargetTriple(), *cpu = LLVMGetHostCPUName();
-    char *features = LLVMGetHostCPUFeatures(), *message = NULL;
+/* The CPU named, or the host's for NULL. */
+static LLVMTargetMachineRef target_machine(const char *other_cpu) {
+    char *triple = LLVMGetDefaultTargetTriple(), *message = NULL;
+    char *cpu = other_cpu ? LLVMCreateMessage(other_cpu) : LLVMGetHostCPUName();
+    char *features = other_cpu ? LLVMCreateMessage("") : LLVMGetHostCPUFeatures();
     LLVMTargetRef target;
     cr_assert(!LLVMGetTargetFromTriple(triple, &target, &message));
     LLVMTargetMachineRef machine = LLVMCreateTargetMachine(
@@ -138,14 +140,14 @@ static LLVMTargetMachineRef host_machine(void) {
     return machine;
 }
 
-static LLVMOrcLLJITRef start_jit(void) {
+static LLVMOrcLLJITRef start_jit(const char *other_cpu) {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
     LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(
-        builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(host_machine()));
+        builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(target_machine(other_cpu)));
     LLVMOrcLLJITRef jit;
     check_llvm(LLVMOrcCreateLLJIT(&jit, builder));
     LLVMOrcDefinitionGeneratorRef process;
@@ -466,7 +468,7 @@ static void check_function(LLVMOrcLLJITRef jit, const Format *format, MathFuncti
 }
 
 static void check_all(const Format *format, unsigned chunks) {
-    LLVMOrcLLJITRef jit = start_jit();
+    LLVMOrcLLJITRef jit = start_jit(NULL);
     for (int function = 0; function < MATH_COUNT; function++)
         check_function(jit, format, (MathFunction)function, chunks);
     check_llvm(LLVMOrcDisposeLLJIT(jit));
@@ -480,31 +482,75 @@ Test(math, f64_whole_range) {
     check_all(&f64, 250);
 }
 
-/* Values that are exact by definition stay exact. */
-Test(math, exact_values) {
-    static const struct {
-        MathFunction function;
-        double x, y;
-    } rows[] = {{MATH_exp, 0, 1},          {MATH_exp, -0.0, 1},  {MATH_log, 1, 0},      {MATH_cos, 0, 1},
-                {MATH_tanh, 40, 1},        {MATH_tanh, -40, -1}, {MATH_expm1, -50, -1}, {MATH_sin, 0, 0},
-                {MATH_exp, 1e4, INFINITY}, {MATH_exp, -1e4, 0}};
-    LLVMOrcLLJITRef jit = start_jit();
+/* Values that are exact by definition stay exact, in both formats. */
+static const struct {
+    MathFunction function;
+    double x, y;
+} exact_values[] = {{MATH_exp, 0, 1},      {MATH_exp, -0.0, 1},     {MATH_exp, 1e4, INFINITY},
+                    {MATH_exp, -1e4, 0},   {MATH_exp2, 10, 1024},   {MATH_exp2, -20, 0x1p-20},
+                    {MATH_log, 1, 0},      {MATH_log2, 8, 3},       {MATH_log2, 0x1p-130, -130},
+                    {MATH_log10, 1000, 3}, {MATH_log10, 1e10, 10},  {MATH_cos, 0, 1},
+                    {MATH_tanh, 40, 1},    {MATH_tanh, -40, -1},    {MATH_expm1, -50, -1},
+                    {MATH_sin, 0, 0},      {MATH_erf, 9, 1},        {MATH_cosh, 0, 1},
+                    {MATH_cbrt, 27, 3},    {MATH_cbrt, -1000, -10}, {MATH_acos, 1, 0},
+                    {MATH_atan2, 0, 0}};
+
+static void check_exact_values(const Format *format) {
+    static Buffer x, y;
+    LLVMOrcLLJITRef jit = start_jit(NULL);
     Subject subjects[MATH_COUNT];
     for (int function = 0; function < MATH_COUNT; function++)
-        subjects[function] = compile(jit, &f64, (MathFunction)function);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        double y;
-        subjects[rows[i].function].kernels[0](&rows[i].x, NULL, &y, 1);
-        cr_expect(y == rows[i].y, "%s(%g) = %a", llvm_math_info(rows[i].function)->name, rows[i].x, y);
+        subjects[function] = compile(jit, format, (MathFunction)function);
+    for (size_t i = 0; i < sizeof exact_values / sizeof *exact_values; i++) {
+        MathFunction function = exact_values[i].function;
+        set(format, &x, 0, exact_values[i].x);
+        subjects[function].kernels[0](&x, &x, &y, 1);
+        cr_expect(get(format, &y, 0) == (long double)exact_values[i].y, "%s %s(%g) = %La", format->name,
+                  llvm_math_info(function)->name, exact_values[i].x, get(format, &y, 0));
     }
     check_llvm(LLVMOrcDisposeLLJIT(jit));
+}
+
+Test(math, exact_values) {
+    check_exact_values(&f32);
+    check_exact_values(&f64);
+}
+
+/* The same bits from AVX2 code as from the host's, and from one vector of another width. */
+static void check_other_cpu(const Format *format) {
+    static Buffer x, x2, host_result, other_result;
+    LLVMOrcLLJITRef host = start_jit(NULL), other = start_jit("x86-64-v3");
+    for (int function = 0; function < MATH_COUNT; function++) {
+        Subject a = compile(host, format, (MathFunction)function),
+                b = compile(other, format, (MathFunction)function);
+        uint64_t state = 4;
+        unsigned differences = 0;
+        for (unsigned round = 0; round < 16; round++) {
+            fill_patterns(format, &x, &state);
+            fill_between(format, &x2, &state, -30, 30);
+            const Buffer *first = round % 2 ? &x : &x2, *second = round % 2 ? &x2 : &x;
+            a.kernels[WIDTH_COUNT - 1](first, second, &host_result, CHUNK);
+            b.kernels[round / 2 % WIDTH_COUNT](first, second, &other_result, CHUNK);
+            for (unsigned i = 0; i < CHUNK; i++)
+                differences += !same_bits(format, &host_result, &other_result, i);
+        }
+        cr_expect_eq(differences, 0u, "%s %s differs between CPUs in %u values",
+                     llvm_math_info((MathFunction)function)->name, format->name, differences);
+    }
+    check_llvm(LLVMOrcDisposeLLJIT(host));
+    check_llvm(LLVMOrcDisposeLLJIT(other));
+}
+
+Test(math, same_bits_without_avx512) {
+    check_other_cpu(&f32);
+    check_other_cpu(&f64);
 }
 
 Test(math, f32_exhaustive, .timeout = 0) {
     if (!getenv("GMX_TEST_MATH_EXHAUSTIVE"))
         cr_skip_test("set GMX_TEST_MATH_EXHAUSTIVE=1 to run it");
     static Buffer x;
-    LLVMOrcLLJITRef jit = start_jit();
+    LLVMOrcLLJITRef jit = start_jit(NULL);
     for (int function = 0; function < MATH_COUNT; function++) {
         if (llvm_math_info((MathFunction)function)->arity != 1)
             continue;

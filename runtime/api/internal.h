@@ -1,0 +1,86 @@
+/* A session from inside: what the files of runtime/api share. */
+#ifndef GMX_RUNTIME_API_INTERNAL_H
+#define GMX_RUNTIME_API_INTERNAL_H
+
+#include "codegen/backend.h"
+#include "frontend/elaborate.h"
+#include "frontend/parse.h"
+#include "frontend/source.h"
+#include "passes/pipeline.h"
+#include "runtime/api/gmx.h"
+#include "runtime/rt/runtime.h"
+
+typedef struct ImportFrame { /* a file whose statements are being elaborated */
+    const char *path;
+} ImportFrame;
+
+typedef struct CallEntry CallEntry; /* value.c: a function compiled for one combination of arguments */
+
+struct gmx_session {
+    Arena arena;  /* session lifetime */
+    Arena report; /* texts of the last call */
+    ArenaGuard guard;
+    gmx_options options;
+    Interner names;
+    SourceMap sources;
+    DiagSink sink;
+    const char *message; /* rendered errors of the last call */
+    Elaborator *elaborator;
+    gmxrt_ctx *ctx;
+
+    void *library; /* libgmx-llvm.so */
+    const BackendInterface *interface;
+    Backend *backend; /* made at the first compilation */
+
+    VEC(ElabSlot *) slots; /* every slot that ever held a tensor */
+    VEC(ImportFrame) imports;
+    VEC(const char *) imported; /* canonical paths of finished imports */
+    const char *script_folder;  /* paths in a script are tried here first; NULL: the current folder only */
+    bool checking;              /* gmx_check_file: nothing runs, load reads headers */
+    bool unit_open;
+    Arena unit;
+    ElabUnit *last_unit; /* the unit that ran last, until the next one is opened */
+    CompiledFunction last_code;
+    uint64_t generation; /* raised whenever names may have changed */
+    VEC(CallEntry *) calls;
+    IrWriter *view; /* gmx_view_*: where IR goes instead of being run */
+    gmx_view view_kind;
+    double compile_seconds, run_seconds;
+};
+
+/* Entry to every public function: forgets the last errors; an allocation failure below comes back here. */
+#define SESSION_ENTER(session)                                                                               \
+    session_begin(session);                                                                                  \
+    if (setjmp((session)->guard.target))                                                                     \
+        return session_out_of_memory(session);
+
+void session_begin(gmx_session *session);
+gmx_status session_out_of_memory(gmx_session *session);
+/* Renders what was collected and gives the status that fits. */
+gmx_status session_end(gmx_session *session);
+/* The code generator, loaded and created on first use; NULL after reporting. */
+Backend *session_backend(gmx_session *session);
+void session_write(gmx_session *session, const char *text, size_t length);
+IrWriter session_error_writer(gmx_session *session);
+PassOptions session_pass_options(gmx_session *session);
+double session_seconds(void);
+/* Turns ctx->error and ctx's warnings into diagnostics and forgets them. */
+void session_collect_run_errors(gmx_session *session);
+
+/* ---- program.c ---- */
+typedef enum ProgramMode { PROGRAM_RUN, PROGRAM_SHOW, PROGRAM_EVAL } ProgramMode;
+/* Elaborates and runs the statements of a parsed file. EVAL: *out gets the last value. */
+void program_run(gmx_session *session, const SourceFile *file, ProgramMode mode, gmxrt_tensor **out);
+ElabHost program_host(gmx_session *session);
+void program_open_unit(gmx_session *session);
+/* Compiles and runs the open unit; false after reporting. */
+bool program_run_unit(gmx_session *session);
+void program_set_tensor(gmx_session *session, ElabSlot *slot, gmxrt_tensor *tensor); /* takes the reference */
+/* `path` as a file to open: beside the script if it is there, else as it stands (arena text). */
+const char *program_find_file(gmx_session *session, const char *path);
+const char *program_folder_of(Arena *arena, const char *path); /* NULL: none */
+
+/* ---- view.c ---- */
+void view_unit(gmx_session *session, IrModule *module, uint32_t index);
+
+#endif

@@ -1,0 +1,406 @@
+/* Running programs: statements are elaborated into units, units are compiled and run, and what they computed
+ * becomes the value of global names. */
+#include "runtime/api/internal.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- paths ------------------------------------------------------------------------------------------------
+ */
+
+const char *program_folder_of(Arena *arena, const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? arena_copy_text(arena, path, (size_t)(slash - path)) : NULL;
+}
+
+const char *program_find_file(gmx_session *s, const char *path) {
+    if (path[0] == '/' || !s->script_folder)
+        return path;
+    const char *beside = arena_format(&s->arena, "%s/%s", s->script_folder, path);
+    return access(beside, F_OK) == 0 ? beside : path;
+}
+
+/* Where a relative path is written: beside the script. */
+static const char *file_to_write(gmx_session *s, const char *path) {
+    return path[0] == '/' || !s->script_folder ? path
+                                               : arena_format(&s->arena, "%s/%s", s->script_folder, path);
+}
+
+static bool has_suffix(const char *path, const char *suffix) {
+    size_t n = strlen(path), k = strlen(suffix);
+    return n >= k && !strcmp(path + n - k, suffix);
+}
+
+static uint64_t pack_span(Span span) {
+    return span.begin | (uint64_t)span.end << 32;
+}
+
+/* ---- slots
+ * ------------------------------------------------------------------------------------------------- */
+
+static bool slot_scalar(const gmxrt_tensor *tensor, int64_t *out) {
+    switch (tensor->rank ? -1 : tensor->dtype) {
+    case DTYPE_bool:
+        *out = *(const uint8_t *)tensor->data != 0;
+        return true;
+    case DTYPE_i64:
+        *out = *(const int64_t *)tensor->data;
+        return true;
+    case DTYPE_i32:
+        *out = *(const int32_t *)tensor->data;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void program_set_tensor(gmx_session *s, ElabSlot *slot, gmxrt_tensor *tensor) {
+    gmxrt_tensor_release(slot->tensor);
+    if (!slot->tensor)
+        vec_push(&s->arena, &s->slots, slot);
+    slot->tensor = tensor;
+    slot->dtype = (Dtype)tensor->dtype;
+    slot->rank = (uint32_t)tensor->rank;
+    slot->is_known = true;
+    slot->is_contiguous = gmxrt_tensor_is_contiguous(tensor);
+    memcpy(slot->shape, tensor->shape, slot->rank * sizeof *slot->shape);
+    slot->has_value = slot_scalar(tensor, &slot->value);
+}
+
+/* A constant of the source, or a value of an earlier unit. */
+static gmxrt_tensor *slot_tensor(gmx_session *s, ElabSlot *slot) {
+    if (slot->tensor || !slot->data)
+        return slot->tensor;
+    gmxrt_tensor *tensor = gmxrt_tensor_new(s->ctx, slot->dtype, (int32_t)slot->rank, slot->shape, 0);
+    if (!tensor)
+        return NULL;
+    int64_t bytes = gmxrt_tensor_size(tensor) * dtype_info[slot->dtype].bytes;
+    if (bytes)
+        memcpy(tensor->data, slot->data, (size_t)bytes);
+    program_set_tensor(s, slot, tensor);
+    return tensor;
+}
+
+/* ---- units
+ * -------------------------------------------------------------------------------------------------- */
+
+void program_open_unit(gmx_session *s) {
+    if (s->unit_open)
+        return;
+    s->last_unit = NULL;
+    arena_free(&s->unit);
+    elab_begin_unit(s->elaborator, &s->unit);
+    s->unit_open = true;
+}
+
+static uint32_t function_index(const IrModule *module, const IrFunction *function) {
+    for (uint32_t i = 0; i < module->functions.count; i++)
+        if (module->functions.items[i] == function)
+            return i;
+    return 0;
+}
+
+static CompiledFunction compile_unit(gmx_session *s, ElabUnit *unit) {
+    double begin = session_seconds();
+    uint32_t index = function_index(unit->module, unit->function);
+    PassOptions passes = session_pass_options(s);
+    PassContext context = {.arena = &s->unit, .sink = &s->sink};
+    CompiledFunction code = NULL;
+    if (!pass_pipeline_run(&context, unit->module, &passes))
+        return NULL;
+    if (s->view)
+        view_unit(s, unit->module, index);
+    if (session_backend(s))
+        code = s->interface->compile(s->backend, unit->module, index, &s->sink);
+    if (!code && !s->sink.error_count)
+        diag_error(&s->sink, DIAG_E0502, (Span){0}, "the program was not compiled");
+    s->compile_seconds += session_seconds() - begin;
+    return code;
+}
+
+static bool call_unit(gmx_session *s, ElabUnit *unit, CompiledFunction code) {
+    uint32_t np = unit->parameters.count, nr = unit->results.count;
+    gmxrt_tensor **parameters = ARENA_ARRAY(&s->unit, gmxrt_tensor *, np + 1);
+    gmxrt_tensor **results = ARENA_ARRAY(&s->unit, gmxrt_tensor *, nr + 1);
+    for (uint32_t i = 0; i < np; i++)
+        if (!(parameters[i] = slot_tensor(s, unit->parameters.items[i].slot))) {
+            session_collect_run_errors(s);
+            return false;
+        }
+    double begin = session_seconds();
+    int32_t failed = code(s->ctx, parameters, results);
+    s->run_seconds += session_seconds() - begin;
+    session_collect_run_errors(s);
+    if (failed) {
+        if (!s->sink.error_count)
+            diag_error(&s->sink, DIAG_E0502, (Span){0}, "the program failed without saying why");
+        return false;
+    }
+    for (uint32_t i = 0; i < nr; i++)
+        program_set_tensor(s, unit->results.items[i].slot, results[i]);
+    return true;
+}
+
+static void save_value(gmx_session *s, const ElabEffect *effect) {
+    const char *path = file_to_write(s, effect->path);
+    if (effect->names || effect->value.kind != VALUE_SLOT || !has_suffix(path, ".npy")) {
+        diag_error(&s->sink, DIAG_E0900, effect->span, "not supported yet: saving this as `%s`",
+                   effect->path);
+        return;
+    }
+    gmxrt_tensor *tensor = slot_tensor(s, effect->value.slot);
+    gmxrt_view view = gmxrt_view_of(tensor);
+    gmxrt_npy_save(s->ctx, path, &view, pack_span(effect->span));
+    session_collect_run_errors(s);
+}
+
+bool program_run_unit(gmx_session *s) {
+    if (!s->unit_open)
+        return true;
+    s->unit_open = false;
+    uint32_t errors = s->sink.error_count;
+    ElabUnit *unit = elab_end_unit(s->elaborator);
+    if (s->checking)
+        return true;
+    if (s->view && s->view_kind == GMX_VIEW_IR)
+        ir_print_function(unit->function, s->view);
+    bool work = unit->results.count || unit->has_token || unit->function->body->results.count;
+    CompiledFunction code = work ? compile_unit(s, unit) : NULL;
+    bool ok = !work || (code && call_unit(s, unit, code));
+    s->last_unit = unit;
+    s->last_code = code;
+    for (uint32_t i = 0; ok && i < unit->effects.count; i++) {
+        save_value(s, &unit->effects.items[i]);
+        ok = s->sink.error_count == errors;
+    }
+    if (!ok)
+        elab_abandon_unit(s->elaborator);
+    return ok;
+}
+
+/* ---- showing values
+ * --------------------------------------------------------------------------------------------- */
+
+static bool constant_view(const Value *value, gmxrt_view *view) {
+    *view = (gmxrt_view){.data = (void *)(uintptr_t)&value->bits, .dtype = value->dtype};
+    return true;
+}
+
+static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *value);
+
+static void append_plain(gmxrt_text *text, gmx_session *s, const char *plain) {
+    gmxrt_format_template(s->ctx, text, plain, 0, NULL, 0);
+}
+
+static void append_tuple(Arena *arena, gmxrt_text *text, gmx_session *s, const ValueTuple *tuple) {
+    append_plain(text, s, "(");
+    for (uint32_t i = 0; i < tuple->count; i++) {
+        if (i)
+            append_plain(text, s, ", ");
+        append(arena, text, s, &tuple->items[i]);
+    }
+    append_plain(text, s, tuple->count == 1 ? ",)" : ")");
+}
+
+static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *value) {
+    gmxrt_view view;
+    switch (value->kind) {
+    case VALUE_SLOT: {
+        gmxrt_tensor *tensor = slot_tensor(s, value->slot);
+        if (!tensor)
+            return;
+        view = gmxrt_view_of(tensor);
+        gmxrt_format(s->ctx, text, &view, "", 0, 0);
+        return;
+    }
+    case VALUE_CONSTANT:
+        constant_view(value, &view);
+        gmxrt_format(s->ctx, text, &view, "", 0, 0);
+        return;
+    case VALUE_TUPLE:
+        append_tuple(arena, text, s, value->tuple);
+        return;
+    case VALUE_STRING:
+        append_plain(text, s, arena_copy_text(arena, value->text, value->length));
+        return;
+    case VALUE_UNIT:
+        return;
+    default:
+        append_plain(text, s, elab_type_text(s->elaborator, *value));
+    }
+}
+
+static void show(gmx_session *s, const Value *value) {
+    if (value->kind == VALUE_UNIT || value->kind == VALUE_POISON)
+        return;
+    gmxrt_text text = {0};
+    append(&s->report, &text, s, value);
+    session_collect_run_errors(s);
+    session_write(s, text.data ? text.data : "", text.length);
+    session_write(s, "\n", 1);
+    gmxrt_text_free(&text);
+}
+
+/* ---- what elaboration asks for
+ * ------------------------------------------------------------------------------------ */
+
+static bool host_load(void *user, const char *given, Span span, ElabSlot *slot, bool *is_unknown) {
+    gmx_session *s = user;
+    const char *path = program_find_file(s, given);
+    *is_unknown = false;
+    if (!has_suffix(path, ".npy")) {
+        if (s->checking && access(path, R_OK) != 0)
+            return !(*is_unknown = true);
+        diag_error(&s->sink, DIAG_E0900, span, "not supported yet: loading `%s`", given);
+        return false;
+    }
+    if (s->checking) {
+        gmxrt_npy_header header;
+        if (access(path, R_OK) != 0)
+            return !(*is_unknown = true);
+        if (gmxrt_npy_probe(s->ctx, path, &header, pack_span(span))) {
+            session_collect_run_errors(s);
+            return false;
+        }
+        slot->dtype = (Dtype)header.dtype;
+        slot->rank = (uint32_t)header.rank;
+        slot->is_known = slot->is_contiguous = true;
+        memcpy(slot->shape, header.shape, slot->rank * sizeof *slot->shape);
+        return true;
+    }
+    gmxrt_tensor *tensor = gmxrt_npy_load(s->ctx, path, pack_span(span));
+    session_collect_run_errors(s);
+    if (tensor)
+        program_set_tensor(s, slot, tensor);
+    return tensor != NULL;
+}
+
+static AstNode *host_import(void *user, const char *given, Span span, bool *is_known) {
+    gmx_session *s = user;
+    const char *path = program_find_file(s, given);
+    *is_known = false;
+    char *resolved = realpath(path, NULL);
+    const char *canonical =
+        arena_copy_text(&s->arena, resolved ? resolved : path, strlen(resolved ? resolved : path));
+    free(resolved);
+    for (uint32_t i = 0; i < s->imports.count; i++)
+        if (!strcmp(s->imports.items[i].path, canonical)) {
+            diag_error(&s->sink, DIAG_E0113, span, "`%s` imports itself", given);
+            return NULL;
+        }
+    for (uint32_t i = 0; i < s->imported.count; i++)
+        if (!strcmp(s->imported.items[i], canonical)) {
+            *is_known = true;
+            return NULL;
+        }
+    SourceFile *file = source_read(&s->sources, &s->sink, path, span);
+    if (!file)
+        return NULL;
+    vec_push(&s->arena, &s->imports, (ImportFrame){canonical});
+    return parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
+}
+
+static void host_import_end(void *user) {
+    gmx_session *s = user;
+    s->imports.count--;
+    vec_push(&s->arena, &s->imported, s->imports.items[s->imports.count].path);
+}
+
+static bool host_bake(void *user, ElabSlot *slot, Span span) {
+    gmx_session *s = user;
+    if (!slot->tensor && !slot->data && (!program_run_unit(s) || !slot->tensor)) {
+        if (!s->sink.error_count)
+            diag_error(&s->sink, DIAG_E0210, span, "the value is not known when the library is built");
+        return false;
+    }
+    if (slot->data)
+        return true;
+    gmxrt_tensor *tensor = gmxrt_tensor_contiguous(s->ctx, slot->tensor, pack_span(span));
+    if (!tensor) {
+        session_collect_run_errors(s);
+        return false;
+    }
+    if (tensor != slot->tensor)
+        program_set_tensor(s, slot, tensor);
+    else
+        gmxrt_tensor_release(tensor);
+    slot->data = ((gmxrt_tensor *)slot->tensor)->data;
+    return true;
+}
+
+ElabHost program_host(gmx_session *s) {
+    return (ElabHost){.user = s,
+                      .load = host_load,
+                      .import = host_import,
+                      .import_end = host_import_end,
+                      .bake = host_bake};
+}
+
+/* ---- statements
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, Span span) {
+    gmxrt_tensor *tensor = NULL;
+    if (value->kind == VALUE_SLOT) {
+        tensor = slot_tensor(s, value->slot);
+        gmxrt_tensor_retain(tensor);
+    } else if (value->kind == VALUE_CONSTANT) {
+        tensor = gmxrt_tensor_new(s->ctx, value->dtype, 0, NULL, 0);
+        if (tensor)
+            memcpy(tensor->data, &value->bits, dtype_info[value->dtype].bytes);
+    } else {
+        diag_error(&s->sink, DIAG_E0201, span, "the value is no tensor");
+    }
+    session_collect_run_errors(s);
+    *out = tensor;
+}
+
+static bool run_statement(gmx_session *s, const AstNode *statement, bool is_last, ProgramMode mode,
+                          gmxrt_tensor **out) {
+    program_open_unit(s);
+    ElabOutcome outcome = elab_statement(s->elaborator, statement);
+    if (!outcome.ok)
+        return false;
+    bool wanted = outcome.has_value && (mode == PROGRAM_SHOW || (mode == PROGRAM_EVAL && is_last));
+    if ((outcome.ends_unit || wanted) && !program_run_unit(s))
+        return false;
+    if (!wanted || s->checking)
+        return true;
+    if (mode == PROGRAM_SHOW)
+        show(s, outcome.value);
+    else
+        take_value(s, outcome.value, out, statement->span);
+    return true;
+}
+
+/* After a mistake the rest of a script is only checked, so that one run reports more than the first; what
+ * stood before the mistake still happens.  False: nothing more is to be looked at. */
+static bool go_on_checking(gmx_session *s) {
+    if (s->checking)
+        return true;
+    uint32_t errors = s->sink.error_count;
+    bool found_while_compiling = s->unit_open;
+    if (!found_while_compiling || !program_run_unit(s) || s->sink.error_count != errors)
+        return false;
+    return s->checking = !s->options.interactive;
+}
+
+void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt_tensor **out) {
+    AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
+    if (s->sink.error_count)
+        return;
+    bool checking = s->checking;
+    s->generation++;
+    elab_declare(s->elaborator, block);
+    if (s->sink.error_count)
+        s->checking = true; /* look for more, run nothing */
+    for (uint32_t i = 0; i < block->child_count; i++)
+        if (!run_statement(s, block->children[i], i + 1 == block->child_count, mode, out) &&
+            !go_on_checking(s))
+            break;
+    program_run_unit(s);
+    s->checking = checking;
+    if (mode == PROGRAM_EVAL && out && !*out && !s->sink.error_count)
+        diag_error(&s->sink, DIAG_E0201, block->span, "the text does not end in an expression");
+}
