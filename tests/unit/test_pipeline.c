@@ -66,6 +66,25 @@ Test(pipeline, runs_to_the_host_program) {
     world_close(w);
 }
 
+/* Kernels come before the functions that launch them by name. */
+Test(pipeline, the_host_program_parses_back) {
+    World *w = world_open(false);
+    PassOptions options = options_of(w);
+    cr_assert(pass_pipeline_run(&w->context, w->module, &options), "%s", error_of(w));
+    ir_print_module(w->module, &options.dump);
+    char *first = arena_copy_text(&w->arena, w->dump, w->length);
+    cr_assert(strstr(first, "kernel ") && strstr(first, "= launch["), "%s", first);
+    IrModule *again = ir_parse_module(&w->arena, &w->names, &w->sink, first, w->length, 0);
+    cr_assert(again, "%s\n%s", error_of(w), first);
+    cr_assert_eq(again->kernels.count, 1);
+    w->length = 0;
+    ir_print_module(again, &options.dump);
+    cr_assert_str_eq(w->dump, first);
+    const char *message = "";
+    cr_assert(ir_verify_function(again->functions.items[0], &w->arena, &message), "%s", message);
+    world_close(w);
+}
+
 Test(pipeline, stops_after_a_pass_and_dumps_it) {
     World *w = world_open(false);
     PassOptions options = options_of(w);
