@@ -86,14 +86,18 @@ static void dump(PassContext *context, const PassOptions *options, const PassInf
         return;
     write_text(&options->dump, arena_format(context->arena, "# after %s\n", pass->name));
     for (uint32_t i = first_kernel; i < function->module->kernels.count; i++)
-        kernel_print(function->module->kernels.items[i], &options->dump);
+        kernel_print_named(function->module->kernels.items[i], &options->dump);
     ir_print_function(function, &options->dump);
 }
+
+#ifndef GMX_VERIFY /* dev builds: 1 */
+#define GMX_VERIFY 0
+#endif
 
 static bool verify(PassContext *context, const PassOptions *options, const char *when,
                    const IrFunction *function) {
     const char *message;
-    if (!options->verify_each || ir_verify_function(function, context->arena, &message))
+    if (!(options->verify_each || GMX_VERIFY) || ir_verify_function(function, context->arena, &message))
         return true;
     diag_error(context->sink, DIAG_E0502, (Span){0}, "%s in %s: %s", when, function->name->text, message);
     return false;

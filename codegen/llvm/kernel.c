@@ -105,9 +105,8 @@ static void report_fault(Emit *e, unsigned fault, DiagCode code, const char *mes
     LLVMValueRef bits = LLVMBuildAnd(b, LLVMBuildLoad2(b, i32, e->flags, ""), emit_i32(e, fault), "");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntNE, bits, emit_i32(e, 0), ""), report, next);
     LLVMPositionBuilderAtEnd(b, report);
-    uint64_t span = e->kernel->span.begin | (uint64_t)e->kernel->span.end << 32;
     LLVMValueRef arguments[] = {e->ctx, emit_i32(e, code), LLVMBuildGlobalStringPtr(b, message, "message"),
-                                emit_i64(e, (int64_t)span)};
+                                emit_i64(e, 0)};
     emit_runtime_call(e, "gmxrt_fail_message", i32, arguments, 4);
     LLVMBuildStore(b, emit_i32(e, 1), e->status);
     LLVMBuildBr(b, next);

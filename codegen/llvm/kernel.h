@@ -6,7 +6,8 @@
  *
  * arguments[k] holds parameter k: the data pointer of a buffer, or the value of a scalar (integers sign- or
  * zero-extended, floats by their bits in the low end).  It returns 0, or nonzero after ctx->error was set
- * (scratch memory, integer division by zero, a negative power of integers).
+ * (scratch memory, integer division by zero, a negative power of integers) with span 0: equal kernels share
+ * their code, so the caller knows the place and fills it in.
  *
  * Each for.parallel is outlined into a function over iteration numbers that gmxrt_parallel_for runs; the rest
  * runs once.  Vector loops become explicit vector code: whole vectors, then one masked iteration with the

@@ -116,8 +116,7 @@ static void allocate_buffer(Emit *e, const KernelArray *array) {
     LLVMPositionBuilderBefore(b, e->entry_end);
     LLVMBuildStore(b, null, slot);
     LLVMPositionBuilderAtEnd(b, here);
-    uint64_t span = e->kernel->span.begin | (uint64_t)e->kernel->span.end << 32;
-    LLVMValueRef arguments[] = {e->ctx, checked_bytes(e, array), emit_i64(e, (int64_t)span)};
+    LLVMValueRef arguments[] = {e->ctx, checked_bytes(e, array), emit_i64(e, 0)};
     LLVMValueRef buffer = emit_runtime_call(e, "gmxrt_buffer_new", pointer, arguments, 3);
     LLVMBuildStore(b, buffer, slot);
     vec_push(e->arena, &e->scratch, slot);

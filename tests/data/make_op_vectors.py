@@ -91,7 +91,32 @@ def case(name, rule, arity, function, dtype):
     return [f"{dtype} {len(result)}"] + [" ".join(row) for row in zip(*texts)]
 
 
+def as_dtype(values, dtype):
+    """values in another dtype as hexadecimal texts"""
+    if dtype == "bf16":
+        return hexadecimal(np.asarray(values).astype(np.float32), "bf16")
+    kind = np.bool_ if dtype == "bool" else INTEGERS.get(dtype) or FLOATS[dtype]
+    return hexadecimal(np.asarray(values).astype(kind), dtype)
+
+
+def casts():
+    """All pairs of dtypes; floats outside of an integer dtype's range are left out (they have no NumPy value)."""
+    everything = ["bool", *INTEGERS, *FLOATS]
+    rounding = [1 + 2.0**-11, 1 + 2.0**-11 + 2.0**-40, 1 + 3 * 2.0**-11, 65519.99999, 65520.0, 2.0**-25, 2.0**-25 * 1.0001, 1 + 2.0**-8, 1 + 3 * 2.0**-8]
+    with open("tests/data/casts.txt", "w", encoding="ascii") as out:
+        for source, target in itertools.permutations(everything, 2):
+            values = samples(source, 1)
+            if source in ("f32", "f64"):
+                values = np.concatenate([values, np.array(rounding, values.dtype), -np.array(rounding, values.dtype)])
+            if source in FLOATS and target in INTEGERS:
+                info = np.iinfo(INTEGERS[target])
+                values = values[np.isfinite(values) & (np.trunc(values) >= info.min) & (np.trunc(values) <= info.max)]
+            texts = zip(hexadecimal(values, source), as_dtype(values, target))
+            out.write("\n".join([f"{source} {target} {len(values)}"] + [" ".join(row) for row in texts]) + "\n")
+
+
 def main():
+    casts()
     row = re.compile(r'^OP([123])\(\s*(\w+),\s*(\w+),.*?"((?:[^"\\]|\\.)*)",\s*"([^"]*)",\s*"[^"]*"\s*\)')
     intrinsic = re.compile(r'INTRINSIC\("[^"]*"\)')
     for line in open("ir/ops.def", encoding="utf-8"):

@@ -381,3 +381,61 @@ Test(runtime_cholesky, factors_multiply_back) {
                      "the matrix is not positive definite: its leading part of 2 x 2 is not");
     gmxrt_ctx_destroy(ctx);
 }
+
+/* ---- memory that cannot be had ----------------------------------------------------------------- */
+
+typedef int32_t (*Operation)(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *out);
+
+static int32_t do_product(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *out) {
+    return gmxrt_matmul(ctx, a, a, out, 77);
+}
+
+static int32_t do_solve(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *out) {
+    return gmxrt_solve(ctx, a, a, out, 77);
+}
+
+static int32_t do_cholesky(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *out) {
+    return gmxrt_cholesky(ctx, a, out, 77);
+}
+
+/* Raises the cap by 64 bytes, the smallest class, until the operation succeeds. */
+static void starve(Operation operation, int32_t dtype) {
+    RtRandom random = {8};
+    RtLayout a = make_system(&random, dtype, 2, 9, 9, true);
+    RtLayout out = rt_layout(&random, dtype, 3, (int64_t[]){2, 9, 9}, true);
+    a.view.strides[2] *= -1; /* a layout that BLAS cannot take */
+    a.view.data = (char *)a.view.data - 8 * a.view.strides[2] * rt_dtype_info[dtype].bytes;
+    gmxrt_ctx *ctx = gmxrt_ctx_create();
+    int failures = 0;
+    for (int64_t cap = 64;; cap += 64) {
+        gmxrt_memory_statistics statistics;
+        gmxrt_memory_trim(ctx);
+        gmxrt_memory_set_cap(ctx, cap);
+        int32_t failed = operation(ctx, &a.view, &out.view);
+        gmxrt_memory_get_statistics(ctx, &statistics);
+        cr_assert_eq(statistics.bytes_in_use, 0, "something was not given back");
+        cr_assert_leq(statistics.bytes_cached, cap);
+        if (!failed || ctx->error.code == RT_E0304) {
+            break;
+        }
+        cr_assert_eq(ctx->error.code, RT_E0306, "%s", ctx->error.message);
+        cr_assert_eq(ctx->error.span, 77);
+        gmxrt_ctx_clear(ctx);
+        cr_assert_lt(++failures, 1000);
+    }
+    cr_assert_gt(failures, 3);
+    free(a.memory);
+    free(out.memory);
+    gmxrt_ctx_destroy(ctx);
+}
+
+Test(runtime_linalg, lack_of_memory_is_an_error_at_every_allocation) {
+    for (int threads = 1; threads <= 2; threads++) {
+        gmxrt_set_threads(threads);
+        starve(do_product, RT_bf16);
+        starve(do_product, RT_f32);
+        starve(do_product, RT_i64);
+        starve(do_solve, RT_f64);
+        starve(do_cholesky, RT_f32);
+    }
+}

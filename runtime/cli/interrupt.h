@@ -1,0 +1,25 @@
+/* Signals: Ctrl-C stops the program that runs, a second one the process (status 130); a crash becomes an
+ * internal error (status 3) and never a signal. */
+#ifndef GMX_RUNTIME_CLI_INTERRUPT_H
+#define GMX_RUNTIME_CLI_INTERRUPT_H
+
+#include "runtime/api/gmx.h"
+
+#include <stdbool.h>
+
+enum { STATUS_INTERRUPTED = 130 };
+
+void interrupt_install(const char *tool);
+/* Between these Ctrl-C goes to the session. */
+void interrupt_enter(gmx_session *session);
+void interrupt_leave(void);
+/* Stops what runs, as Ctrl-C does, but any number of times. */
+void interrupt_running(void);
+/* While nothing runs Ctrl-C ends the process, unless it is waited for: then it is noted, and a read returns
+ * with EINTR. */
+void interrupt_wait_for(bool is_wanted);
+bool interrupt_taken(void); /* was it noted? forgets it */
+/* Called before the process ends by a signal; must be safe there.  NULL: nothing. */
+void interrupt_at_end(void (*restore)(void));
+
+#endif
