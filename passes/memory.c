@@ -188,7 +188,8 @@ static void project_results(Memory *m, IrRegion *region) {
             if (region->nodes.items[j]->operands[0] == region->nodes.items[i])
                 vec_push(m->arena, &ordered, region->nodes.items[j]);
     }
-    memcpy(region->nodes.items, ordered.items, ordered.count * sizeof *ordered.items);
+    if (ordered.count)
+        memcpy(region->nodes.items, ordered.items, ordered.count * sizeof *ordered.items);
 }
 
 static void release_dead(Memory *m, const LastUse *last, bool *moved, IrRegion *region, IrNode *value,
