@@ -9,7 +9,7 @@
 #include "ir/kernel.h"
 #include "runtime/rt/gmxrt.h"
 
-struct ExportList; /* codegen/export.h */
+struct ExportList; /* ir/export.h */
 
 /* A compiled function: parameters are borrowed; results (one per result of the IR function that is not a
  * token) get one reference each, scalars as 0-d tensors.  Nonzero: ctx->error says why and no result is set.
@@ -17,10 +17,14 @@ struct ExportList; /* codegen/export.h */
 typedef int32_t (*CompiledFunction)(gmxrt_ctx *ctx, gmxrt_tensor *const *parameters, gmxrt_tensor **results);
 
 typedef struct BackendOptions {
-    const char *target_cpu;      /* NULL or "native": this machine; "x86-64-v3", … */
+    /* NULL or "native": this machine; "x86-64-v3", ….  Libraries with exports: NULL means x86-64-v3 and v4
+     * code, chosen at run time. */
+    const char *target_cpu;
     int optimization;            /* 0…3 */
     const char *cache_directory; /* object cache; NULL: none */
     int64_t cache_bytes;         /* limit; 0: the default 512 MB */
+    /* For EMIT_SHARED: libgmxrt.a; NULL: beside the back end's library. */
+    const char *runtime_archive;
     /* What generated code may call: gmxrt_symbols() of the runtime that the contexts come from. */
     const gmxrt_symbol *symbols;
     size_t symbol_count;
@@ -45,7 +49,7 @@ typedef struct BackendInterface {
     CompiledFunction (*compile)(Backend *backend, IrModule *module, uint32_t index, DiagSink *sink);
     BackendStatistics (*statistics)(const Backend *backend);
     /* Writes text or an object for all functions of the module to `path` (a temporary name, then renamed;
-     * "-": standard output). `exports` (EMIT_OBJECT, EMIT_SHARED): C entry points, see codegen/export.h.  0,
+     * "-": standard output). `exports` (EMIT_OBJECT, EMIT_SHARED): C entry points, see ir/export.h.  0,
      * or nonzero with *message set. */
     int (*emit)(Backend *backend, IrModule *module, const struct ExportList *exports, EmitKind kind,
                 const char *path, char **message);

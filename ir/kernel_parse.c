@@ -352,8 +352,11 @@ static Parsed primary(Parser *p) {
         return number(p, is_negative);
     if (special_float(p, is_negative, &result))
         return result;
-    if (is_negative) {
+    if (is_negative) { /* binds tighter than every operator */
+        if (++p->depth > MAX_DEPTH)
+            fail(p, DIAG_E0103, "nesting is too deep");
         result = primary(p);
+        p->depth--;
         return build_op(p, OP_neg, &result);
     }
     if (is(p, "true") || is(p, "false")) {

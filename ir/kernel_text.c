@@ -61,6 +61,8 @@ static uint64_t half_bits(double value) {
     double size = fabs(value);
     if (isnan(value))
         return 0x7e00;
+    if (size == 0)
+        return sign;
     if (size >= 65520)
         return sign | 0x7c00;
     int exponent;

@@ -268,7 +268,7 @@ void ir_print_function(const IrFunction *function, const IrWriter *writer) {
 
 void ir_print_module(const IrModule *module, const IrWriter *writer) {
     for (uint32_t i = 0; i < module->kernels.count; i++)
-        kernel_print(module->kernels.items[i], writer);
+        kernel_print_named(module->kernels.items[i], writer);
     for (uint32_t i = 0; i < module->functions.count; i++)
         ir_print_function(module->functions.items[i], writer);
 }

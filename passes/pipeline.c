@@ -86,7 +86,7 @@ static void dump(PassContext *context, const PassOptions *options, const PassInf
         return;
     write_text(&options->dump, arena_format(context->arena, "# after %s\n", pass->name));
     for (uint32_t i = first_kernel; i < function->module->kernels.count; i++)
-        kernel_print(function->module->kernels.items[i], &options->dump);
+        kernel_print_named(function->module->kernels.items[i], &options->dump);
     ir_print_function(function, &options->dump);
 }
 

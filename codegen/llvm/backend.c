@@ -59,7 +59,8 @@ static void add_build_id(Digester *digester) {
     dl_iterate_phdr(visit_library, &id);
     Dl_info info;
     struct stat status;
-    if (!id.found && dladdr((void *)id.inside, &info) && info.dli_fname && stat(info.dli_fname, &status) == 0) {
+    if (!id.found && dladdr((void *)id.inside, &info) && info.dli_fname &&
+        stat(info.dli_fname, &status) == 0) {
         digest_add_u64(digester, (uint64_t)status.st_size);
         digest_add_u64(digester, (uint64_t)status.st_mtim.tv_sec);
         digest_add_u64(digester, (uint64_t)status.st_mtim.tv_nsec);
@@ -108,7 +109,8 @@ static LoadedCode *loaded_slot(LoadedCode *items, uint32_t capacity, const Diges
 }
 
 static void *loaded_find(const Backend *backend, const Digest *key) {
-    return backend->loaded_capacity ? loaded_slot(backend->loaded, backend->loaded_capacity, key)->address : NULL;
+    return backend->loaded_capacity ? loaded_slot(backend->loaded, backend->loaded_capacity, key)->address
+                                    : NULL;
 }
 
 static bool loaded_add(Backend *backend, const Digest *key, void *address) {
@@ -139,6 +141,7 @@ static void backend_destroy(Backend *backend) {
     for (uint32_t i = 0; i < backend->table_count; i++)
         free(backend->tables[i]);
     free(backend->tables);
+    free(backend->runtime_archive);
     free(backend->loaded);
     pthread_mutex_destroy(&backend->lock);
     free(backend);
@@ -153,6 +156,8 @@ static Backend *backend_create(const BackendOptions *options, char **message) {
     pthread_mutex_init(&backend->lock, NULL);
     backend->symbols = options->symbols;
     backend->symbol_count = options->symbol_count;
+    backend->is_default_cpu = !options->target_cpu;
+    backend->runtime_archive = options->runtime_archive ? strdup(options->runtime_archive) : NULL;
     if (!target_init(&backend->target, options->target_cpu, options->optimization, message)) {
         backend_destroy(backend);
         return NULL;
@@ -321,8 +326,8 @@ static void *bind_table(Compilation *c, void *code) {
 static bool compile_function(Compilation *c) {
     Backend *backend = c->backend;
     char *message = NULL;
-    if (!backend->jit && !(backend->jit = jit_create(&backend->target, backend->symbols, backend->symbol_count,
-                                                     &message))) {
+    if (!backend->jit &&
+        !(backend->jit = jit_create(&backend->target, backend->symbols, backend->symbol_count, &message))) {
         failed(c, "the JIT cannot start: ", message);
         free(message);
         return false;
@@ -353,7 +358,8 @@ static CompiledFunction backend_compile(Backend *backend, IrModule *module, uint
     compile_guarded(&c, &guard);
     arena_free(&c.arena);
     if (!c.entry) {
-        const char *name = module->functions.items[index]->name ? module->functions.items[index]->name->text : "";
+        const char *name =
+            module->functions.items[index]->name ? module->functions.items[index]->name->text : "";
         diag_error(sink, DIAG_E0502, (Span){0}, "`%s` cannot be compiled: %s", name, c.message);
     }
     return (CompiledFunction)c.entry;
@@ -365,10 +371,10 @@ static BackendStatistics backend_statistics(const Backend *backend) {
 
 __attribute__((visibility("default"))) const BackendInterface *gmx_llvm_backend(void) {
     static const BackendInterface backend_interface = {.name = "llvm",
-                                               .create = backend_create,
-                                               .destroy = backend_destroy,
-                                               .compile = backend_compile,
-                                               .statistics = backend_statistics,
-                                               .emit = backend_emit};
+                                                       .create = backend_create,
+                                                       .destroy = backend_destroy,
+                                                       .compile = backend_compile,
+                                                       .statistics = backend_statistics,
+                                                       .emit = backend_emit};
     return &backend_interface;
 }

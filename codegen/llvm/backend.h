@@ -26,6 +26,8 @@ struct Backend {
     BackendStatistics statistics;
     const gmxrt_symbol *symbols;
     size_t symbol_count;
+    bool is_default_cpu;   /* no target was named */
+    char *runtime_archive; /* malloc'ed, or NULL */
 };
 
 /* emit.c */

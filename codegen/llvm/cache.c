@@ -18,7 +18,7 @@
 
 enum {
     CACHE_VERSION = 1,
-    CACHE_RESCAN = 256,      /* puts between looks at what other processes wrote */
+    CACHE_RESCAN = 256,         /* puts between looks at what other processes wrote */
     CACHE_STALE_SECONDS = 3600, /* a temporary file this old belongs to a process that died */
 };
 static const int64_t cache_default_limit = (int64_t)512 << 20;

@@ -3,7 +3,8 @@
  * A file is a header (magic, version, whole key, length, SHA-256 of the payload) and an object.  It is
  * written under a temporary name and renamed, so a reader sees a whole file or none; the checksum is compared
  * before use, so a damaged file is a miss (and is removed).  Any number of processes may share a directory.
- * Nothing here ever fails for the caller: what cannot be read is a miss, what cannot be written is dropped. */
+ * Nothing here ever fails for the caller: what cannot be read is a miss, what cannot be written is dropped.
+ */
 #ifndef GMX_CODEGEN_LLVM_CACHE_H
 #define GMX_CODEGEN_LLVM_CACHE_H
 

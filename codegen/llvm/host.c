@@ -250,9 +250,10 @@ static void lower_control(Host *host, const IrNode *node) {
     case OP_stride:
         if (!host->values[node->id] && !is_entry_node(host, node))
             host_new_values(host, node, 1)->scalar =
-                node->op == OP_dim ? host_extent(host, &node->operands[0]->types[0], (uint32_t)node->attributes[0])
-                                   : host_stride(host, &node->operands[0]->types[0],
-                                                 host_value(host, node->operands[0]), (uint32_t)node->attributes[0]);
+                node->op == OP_dim
+                    ? host_extent(host, &node->operands[0]->types[0], (uint32_t)node->attributes[0])
+                    : host_stride(host, &node->operands[0]->types[0], host_value(host, node->operands[0]),
+                                  (uint32_t)node->attributes[0]);
         return;
     case OP_token:
         host_new_values(host, node, 1);
@@ -367,8 +368,8 @@ static void release_slots(Host *host) {
     LLVMBuildBr(b, loop);
     LLVMPositionBuilderAtEnd(b, loop);
     LLVMValueRef index = LLVMBuildPhi(b, host->i64, "");
-    LLVMValueRef address = LLVMBuildGEP2(b, host->pointer, host_area(host, &host->slots, 0, sizeof(void *)),
-                                         &index, 1, "");
+    LLVMValueRef address =
+        LLVMBuildGEP2(b, host->pointer, host_area(host, &host->slots, 0, sizeof(void *)), &index, 1, "");
     LLVMValueRef buffer = LLVMBuildLoad2(b, host->pointer, address, "");
     host_call(host, "gmxrt_buffer_release", LLVMVoidTypeInContext(host->build.context), &buffer, 1);
     LLVMValueRef next = LLVMBuildAdd(b, index, host_const_i64(host, 1), "");
@@ -411,7 +412,8 @@ static void finish_frame(Host *host, uint32_t result_count) {
     finish_area(host, &host->shapes, 2 * GMXRT_MAX_RANK * sizeof(int64_t));
     LLVMPositionBuilderAtEnd(host->entry, entry);
     LLVMBuildMemSet(host->entry, slots, LLVMConstInt(host->i8, 0, false),
-                    host_const_i64(host, (int64_t)sizeof(void *) * (host->slot_count ? host->slot_count : 1)), 8);
+                    host_const_i64(host, (int64_t)sizeof(void *) * (host->slot_count ? host->slot_count : 1)),
+                    8);
     host->build.builder = host->entry;
     for (uint32_t k = 0; k < result_count; k++)
         host_store_field(host, LLVMConstNull(host->pointer), host->results, k * sizeof(void *));
@@ -449,7 +451,8 @@ LLVMValueRef host_emit(LlvmUnit *unit, const HostPlan *plan, const char *symbol,
     host.i64 = LLVMInt64TypeInContext(context);
     host.pointer = LLVMPointerTypeInContext(context, 0);
     LLVMTypeRef types[] = {host.pointer, host.pointer, host.pointer, host.pointer};
-    LLVMValueRef function = LLVMAddFunction(unit->module, symbol, LLVMFunctionType(host.i32, types, 4, false));
+    LLVMValueRef function =
+        LLVMAddFunction(unit->module, symbol, LLVMFunctionType(host.i32, types, 4, false));
     target_attributes(unit->target, function);
     host.build = (LlvmBuild){.context = context, .module = unit->module, .function = function};
     host.missing.buffer = host.missing.data = LLVMGetPoison(host.pointer);

@@ -48,10 +48,10 @@ LLVMValueRef host_emit(LlvmUnit *unit, const HostPlan *plan, const char *symbol,
 /* ---- shared by the host_*.c files -------------------------------------------------------------------- */
 typedef struct HostValue HostValue;
 struct HostValue {
-    LLVMValueRef scalar;        /* rank 0 */
-    LLVMValueRef buffer, data;  /* tensors */
-    LLVMValueRef *strides;      /* in elements; NULL: contiguous */
-    const HostValue *root;      /* the value whose references count for this one (views: what they look at) */
+    LLVMValueRef scalar;       /* rank 0 */
+    LLVMValueRef buffer, data; /* tensors */
+    LLVMValueRef *strides;     /* in elements; NULL: contiguous */
+    const HostValue *root;     /* the value whose references count for this one (views: what they look at) */
 };
 
 typedef struct HostReference {
@@ -69,8 +69,8 @@ typedef struct Host {
     LlvmUnit *unit;
     Arena *arena;
     const HostPlan *plan;
-    const char *message; /* the first thing that cannot be lowered */
-    HostValue **values;  /* by node id: one per result */
+    const char *message;  /* the first thing that cannot be lowered */
+    HostValue **values;   /* by node id: one per result */
     LLVMBuilderRef entry; /* stands in the entry block: allocas and what is loaded once */
     LLVMBasicBlockRef failure;
     LLVMValueRef ctx, parameters, results, table;
@@ -80,12 +80,12 @@ typedef struct Host {
     VEC(uint32_t) free_slots;
     uint32_t slot_count;
     uint32_t loop_mark; /* live references before it are older than the innermost loop: not to be used up */
-    HostValue missing; /* stands in after an error */
+    HostValue missing;  /* stands in after an error */
 } Host;
 
 void host_unsupported(Host *host, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void host_region(Host *host, const IrRegion *region);
-HostValue *host_value(Host *host, const IrNode *node);  /* first result */
+HostValue *host_value(Host *host, const IrNode *node); /* first result */
 HostValue *host_new_values(Host *host, const IrNode *node, uint32_t count);
 LLVMValueRef host_scalar(Host *host, const IrNode *node);
 LLVMValueRef host_extent(Host *host, const IrType *type, uint32_t axis);
@@ -104,7 +104,7 @@ LLVMValueRef host_area(Host *host, HostArea *area, uint32_t index, uint32_t size
 
 /* Failure: builder goes to a cold block reached when `condition` holds; the block to go on in is returned. */
 LLVMBasicBlockRef host_if_rarely(Host *host, LLVMValueRef condition);
-void host_fail(Host *host, LLVMBasicBlockRef next); /* leaves the function; the builder goes to `next` */
+void host_fail(Host *host, LLVMBasicBlockRef next);    /* leaves the function; the builder goes to `next` */
 void host_fail_if(Host *host, LLVMValueRef condition); /* the error is set already */
 void host_fail_message(Host *host, LLVMValueRef condition, DiagCode code, const char *text,
                        const IrNode *node);
@@ -138,8 +138,7 @@ HostValue *host_contiguous(Host *host, const IrNode *node, const IrType *type, H
 LLVMValueRef host_describe(Host *host, uint32_t index, const IrType *type, const HostValue *value);
 /* The same from parts; strides may be NULL for contiguous. */
 LLVMValueRef host_describe_parts(Host *host, uint32_t index, Dtype dtype, uint32_t rank,
-                                 LLVMValueRef const *extents, LLVMValueRef const *strides,
-                                 LLVMValueRef data);
+                                 LLVMValueRef const *extents, LLVMValueRef const *strides, LLVMValueRef data);
 
 /* host_call.c */
 void host_allocate(Host *host, const IrNode *node, const IrType *type, HostValue *value); /* owned */

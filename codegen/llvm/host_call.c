@@ -22,7 +22,8 @@ static LLVMValueRef bytes_of(Host *host, const IrNode *node, const IrType *type)
     LLVMValueRef arguments[] = {LLVMConstInt(host->i32, type->dtype, false),
                                 LLVMConstInt(host->i32, type->rank, false), store_shape(host, type)};
     LLVMValueRef bytes = host_call(host, "gmxrt_bytes_of", host->i64, arguments, 3);
-    LLVMValueRef negative = LLVMBuildICmp(host->build.builder, LLVMIntSLT, bytes, host_const_i64(host, 0), "");
+    LLVMValueRef negative =
+        LLVMBuildICmp(host->build.builder, LLVMIntSLT, bytes, host_const_i64(host, 0), "");
     host_fail_message(host, negative, DIAG_E0306, "the size of a tensor does not fit in memory", node);
     return bytes;
 }
@@ -104,7 +105,8 @@ static void call_kernel(Host *host, const IrNode *node, LLVMValueRef const *argu
     /* the kernel knows no places: this one, unless the error has one */
     uint64_t field = offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, span);
     LLVMValueRef span = host_load_field(host, host->i64, host->ctx, field);
-    LLVMValueRef place = LLVMBuildSelect(host->build.builder, is_nonzero(host, span), span, host_span(host, node), "");
+    LLVMValueRef place =
+        LLVMBuildSelect(host->build.builder, is_nonzero(host, span), span, host_span(host, node), "");
     host_store_field(host, place, host->ctx, field);
     host_fail(host, next);
 }
@@ -147,7 +149,8 @@ static void lower_concat(Host *host, const IrNode *node) {
             extents[k] = host_extent(host, part, k);
         LLVMValueRef arguments[] = {
             host->ctx, host_describe(host, 0, part, host_value(host, node->operands[i])),
-            host_describe_parts(host, 1, type->dtype, type->rank, extents, strides, data), host_span(host, node)};
+            host_describe_parts(host, 1, type->dtype, type->rank, extents, strides, data),
+            host_span(host, node)};
         host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_copy", host->i32, arguments, 4)));
         LLVMValueRef step = LLVMBuildMul(b, extents[axis], strides[axis], "");
         step = LLVMBuildMul(b, step, host_const_i64(host, dtype_info[type->dtype].bytes), "");
@@ -228,7 +231,8 @@ void host_check(Host *host, const IrNode *node) {
         check_index(host, node);
     } else {
         LLVMValueRef fails = LLVMBuildNot(host->build.builder, host_scalar(host, node->operands[0]), "");
-        host_fail_message(host, fails, (DiagCode)node->attributes[0], message_of(node, "a check failed"), node);
+        host_fail_message(host, fails, (DiagCode)node->attributes[0], message_of(node, "a check failed"),
+                          node);
         host->values[node->id] = host_value(host, node->operands[1]);
     }
 }

@@ -135,7 +135,8 @@ static Branch lower_branch(Host *host, const IrNode *node, const IrRegion *regio
 
 void host_if(Host *host, const IrNode *node) {
     LLVMBuilderRef b = host->build.builder;
-    LLVMBasicBlockRef then_block = build_block(&host->build, "then"), else_block = build_block(&host->build, "else");
+    LLVMBasicBlockRef then_block = build_block(&host->build, "then"),
+                      else_block = build_block(&host->build, "else");
     LLVMBasicBlockRef join = build_block(&host->build, "join");
     LiveState before = save_live(host);
     LLVMBuildCondBr(b, host_scalar(host, node->operands[0]), then_block, else_block);
@@ -171,8 +172,8 @@ static void check_interrupt(Host *host, const IrNode *node) {
 
 typedef struct Loop {
     const IrNode *node;
-    uint32_t first;   /* operands before the carried values */
-    uint32_t count;   /* carried values */
+    uint32_t first; /* operands before the carried values */
+    uint32_t count; /* carried values */
     HostValue *carried;
     LLVMValueRef index; /* for */
     LLVMBasicBlockRef header, body, exit;

@@ -132,8 +132,7 @@ static void add_node(KeyWalk *walk, const IrNode *node) {
     if (node->op != OP_param)
         digest_add_text(&walk->digester, node->text ? node->text->text : NULL);
     if (needs_span(node))
-        walk->plan->span_slot[node->id] =
-            table_slot(walk, node->span.begin | (uint64_t)node->span.end << 32);
+        walk->plan->span_slot[node->id] = table_slot(walk, node->span.begin | (uint64_t)node->span.end << 32);
     walk->plan->has_loop |= node->op == OP_for || node->op == OP_while;
     for (uint32_t k = 0; k < node->region_count; k++)
         add_region(walk, node->regions[k]);

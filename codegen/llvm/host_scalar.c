@@ -14,7 +14,8 @@ LLVMValueRef host_load(Host *host, Dtype dtype, LLVMValueRef address) {
 }
 
 void host_store(Host *host, Dtype dtype, LLVMValueRef value, LLVMValueRef address) {
-    LLVMValueRef stored = LLVMBuildStore(host->build.builder, llvm_to_memory(&host->build, dtype, value), address);
+    LLVMValueRef stored =
+        LLVMBuildStore(host->build.builder, llvm_to_memory(&host->build, dtype, value), address);
     LLVMSetAlignment(stored, 1);
 }
 
@@ -57,11 +58,10 @@ static void check_faults(Host *host, const IrNode *node, LLVMValueRef flags) {
     LLVMBuilderRef b = host->build.builder;
     LLVMValueRef found = LLVMBuildLoad2(b, host->i32, flags, "");
     bool is_power = node->op == OP_pow;
-    host_fail_message(host, LLVMBuildICmp(b, LLVMIntNE, found, LLVMConstNull(host->i32), ""),
-                      is_power ? DIAG_E0307 : DIAG_E0303,
-                      is_power ? "an integer to a negative power is not an integer"
-                               : "integer division by zero",
-                      node);
+    host_fail_message(
+        host, LLVMBuildICmp(b, LLVMIntNE, found, LLVMConstNull(host->i32), ""),
+        is_power ? DIAG_E0307 : DIAG_E0303,
+        is_power ? "an integer to a negative power is not an integer" : "integer division by zero", node);
 }
 
 void host_elementwise(Host *host, const IrNode *node) {

@@ -49,8 +49,8 @@ HostValue *host_contiguous(Host *host, const IrNode *node, const IrType *type, H
     HostValue *copy = ARENA_NEW(host->arena, HostValue);
     copy->root = copy;
     host_allocate(host, node, type, copy);
-    LLVMValueRef arguments[] = {host->ctx, host_describe(host, 0, type, value), host_describe(host, 1, type, copy),
-                                host_span(host, node)};
+    LLVMValueRef arguments[] = {host->ctx, host_describe(host, 0, type, value),
+                                host_describe(host, 1, type, copy), host_span(host, node)};
     LLVMValueRef status = host_call(host, "gmxrt_copy", host->i32, arguments, 4);
     host_fail_if(host, LLVMBuildICmp(host->build.builder, LLVMIntNE, status, LLVMConstNull(host->i32), ""));
     return copy;
@@ -130,8 +130,7 @@ static LLVMValueRef repeated_stride(Host *host, const IrNode *x, const HostValue
     if (extent == wanted)
         return stride;
     LLVMBuilderRef b = host->build.builder;
-    LLVMValueRef is_one =
-        LLVMBuildICmp(b, LLVMIntEQ, host_scalar(host, extent), host_const_i64(host, 1), "");
+    LLVMValueRef is_one = LLVMBuildICmp(b, LLVMIntEQ, host_scalar(host, extent), host_const_i64(host, 1), "");
     return LLVMBuildSelect(b, is_one, host_const_i64(host, 0), stride, "");
 }
 

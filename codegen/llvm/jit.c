@@ -63,7 +63,8 @@ static bool define_runtime(Jit *jit, const gmxrt_symbol *symbols, size_t count, 
     for (size_t i = 0; i < count; i++) {
         pairs[i].Name = LLVMOrcLLJITMangleAndIntern(jit->engine, symbols[i].name);
         pairs[i].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)symbols[i].address;
-        pairs[i].Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable;
+        pairs[i].Sym.Flags.GenericFlags =
+            LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable;
     }
     bool defined =
         succeeded(LLVMOrcJITDylibDefine(jit->library, LLVMOrcAbsoluteSymbols(pairs, count)), message);
@@ -136,7 +137,8 @@ static void put_displacement(uint8_t *at, const uint8_t *next, const void *data)
 
 /* mov rcx, [rip + constants]; jmp [rip + code] */
 static void write_thunk(uint8_t *at, const ThunkData *data) {
-    static const uint8_t text[THUNK_SIZE] = {0x48, 0x8b, 0x0d, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0, 0xcc, 0xcc, 0xcc};
+    static const uint8_t text[THUNK_SIZE] = {0x48, 0x8b, 0x0d, 0, 0, 0,    0,    0xff,
+                                             0x25, 0,    0,    0, 0, 0xcc, 0xcc, 0xcc};
     memcpy(at, text, sizeof text);
     put_displacement(at + 3, at + 7, &data->constants);
     put_displacement(at + 9, at + 13, &data->code);

@@ -15,11 +15,12 @@ typedef struct Jit Jit;
 
 /* NULL after *message (malloc'ed) was set.  `symbols`: what code may call. */
 Jit *jit_create(const LlvmTarget *target, const gmxrt_symbol *symbols, size_t count, char **message);
-void jit_destroy(Jit *jit);                                /* all its code goes; NULL is allowed */
+void jit_destroy(Jit *jit); /* all its code goes; NULL is allowed */
 /* Adds a copy of an object; `symbol`, which it defines, is linked at once when `address` is given.  When
  * linking fails the object is removed again. */
 bool jit_add(Jit *jit, const char *object, size_t length, const char *symbol, void **address, char **message);
-/* A function that calls `code` with its own three arguments and `constants` as the fourth; NULL: no memory. */
+/* A function that calls `code` with its own three arguments and `constants` as the fourth; NULL: no memory.
+ */
 void *jit_thunk(Jit *jit, void *code, const void *constants);
 
 #endif

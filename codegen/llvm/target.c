@@ -15,9 +15,10 @@
 
 /* LLVM reports an unknown CPU on stderr only, so the names are ours. */
 static const char *const target_cpus[] = {
-    "x86-64",  "x86-64-v2",      "x86-64-v3",  "x86-64-v4",      "haswell",        "broadwell",      "skylake",
-    "znver1",  "skylake-avx512", "cascadelake", "cooperlake",    "icelake-client", "icelake-server", "znver2",
-    "znver3",  "znver4",         "alderlake",  "sapphirerapids", "graniterapids",  NULL};
+    "x86-64",     "x86-64-v2",      "x86-64-v3",      "x86-64-v4",      "haswell",
+    "broadwell",  "skylake",        "znver1",         "skylake-avx512", "cascadelake",
+    "cooperlake", "icelake-client", "icelake-server", "znver2",         "znver3",
+    "znver4",     "alderlake",      "sapphirerapids", "graniterapids",  NULL};
 
 char *llvm_format(const char *format, ...) {
     va_list list;
@@ -75,9 +76,9 @@ static bool known_cpu(const char *cpu) {
 }
 
 static unsigned widest_vector(const LlvmTarget *target) {
-    static const char *const wide[] = {"x86-64-v4",      "skylake-avx512", "cascadelake", "cooperlake",
-                                       "icelake-client", "icelake-server", "znver4",      "sapphirerapids",
-                                       "graniterapids"};
+    static const char *const wide[] = {"x86-64-v4",  "skylake-avx512", "cascadelake",
+                                       "cooperlake", "icelake-client", "icelake-server",
+                                       "znver4",     "sapphirerapids", "graniterapids"};
     if (target->is_host)
         return strstr(target->features, "+avx512vl") ? 512 : strstr(target->features, "+avx2") ? 256 : 128;
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
@@ -111,7 +112,8 @@ bool target_init(LlvmTarget *target, const char *cpu, int optimization, char **m
         !LLVMGetTargetFromTriple(target->triple, &target->target, &error))
         machine = target_machine(target, 2, false);
     if (!machine) {
-        *message = llvm_format("LLVM has no code generator for this machine: %s", error ? error : "no memory");
+        *message =
+            llvm_format("LLVM has no code generator for this machine: %s", error ? error : "no memory");
         LLVMDisposeMessage(error);
         target_dispose(target);
         return false;
@@ -142,9 +144,9 @@ LLVMTargetMachineRef target_machine(const LlvmTarget *target, int level, bool fo
 
 static void add_text_attribute(LLVMValueRef function, const char *key, const char *value) {
     LLVMContextRef context = LLVMGetModuleContext(LLVMGetGlobalParent(function));
-    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-                            LLVMCreateStringAttribute(context, key, (unsigned)strlen(key), value,
-                                                      (unsigned)strlen(value)));
+    LLVMAddAttributeAtIndex(
+        function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+        LLVMCreateStringAttribute(context, key, (unsigned)strlen(key), value, (unsigned)strlen(value)));
 }
 
 void target_attributes(const LlvmTarget *target, LLVMValueRef function) {

@@ -259,8 +259,8 @@ Backend *session_backend(gmx_session *s) {
     const gmxrt_symbol *symbols = gmxrt_symbols(&symbol_count);
     s->backend = s->interface->create(
         &(BackendOptions){.target_cpu = s->options.target_cpu,
-                       .symbols = symbols,
-                       .symbol_count = symbol_count,
+                          .symbols = symbols,
+                          .symbol_count = symbol_count,
                           .optimization = s->options.optimization < 0 ? 2 : s->options.optimization,
                           .cache_directory = cache_directory(s),
                           .cache_bytes = s->options.cache_bytes},

@@ -63,10 +63,8 @@ static bool reach(int rank, const int64_t *shape, const int64_t *strides, int64_
     return true;
 }
 
-gmx_status gmx_tensor_wrap(gmx_session *session, void *data, gmx_dtype dtype, int rank, const int64_t *shape,
-                           const int64_t *strides, void (*release)(void *owner), void *owner,
-                           gmx_tensor **out) {
-    SESSION_ENTER(session);
+static gmx_status wrap(gmx_session *session, void *data, gmx_dtype dtype, int rank, const int64_t *shape,
+                       const int64_t *strides, void (*release)(void *owner), void *owner, gmx_tensor **out) {
     const char *bad = bad_shape(dtype, rank, shape);
     int64_t packed[GMX_MAX_RANK], low, high, size = 1;
     if (bad)
@@ -95,6 +93,13 @@ gmx_status gmx_tensor_wrap(gmx_session *session, void *data, gmx_dtype dtype, in
     if (tensor)
         *out = (gmx_tensor *)tensor;
     return session_end(session);
+}
+
+gmx_status gmx_tensor_wrap(gmx_session *session, void *data, gmx_dtype dtype, int rank, const int64_t *shape,
+                           const int64_t *strides, void (*release)(void *owner), void *owner,
+                           gmx_tensor **out) {
+    SESSION_ENTER(session);
+    return wrap(session, data, dtype, rank, shape, strides, release, owner, out);
 }
 
 void gmx_tensor_retain(gmx_tensor *tensor) {

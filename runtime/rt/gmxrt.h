@@ -147,6 +147,37 @@ int32_t gmxrt_fail_index(gmxrt_ctx *ctx, int64_t index, int64_t extent, int64_t 
                          uint64_t span); /* E0302 */
 int32_t gmxrt_fail_message(gmxrt_ctx *ctx, int32_t code, const char *message, uint64_t span);
 
+/* ---- libraries made by gmxc --------------------------------------------------------------------
+ * An exported C function stores its arguments and hands them to gmxrt_library_call with a description of
+ * itself; everything that is checked, and the choice of code for this CPU, is there. */
+typedef struct gmxrt_library_value { /* a parameter or a result */
+    const char *name;
+    int32_t dtype;
+    int32_t rank;
+} gmxrt_library_value;
+typedef struct gmxrt_library_place {
+    uint64_t span;
+    const char *text; /* "file:line:column" */
+} gmxrt_library_place;
+typedef struct gmxrt_library_code {
+    int64_t level; /* of x86-64 that the code needs: 1 … 4 */
+    int32_t (*run)(gmxrt_ctx *ctx, gmxrt_tensor *const *parameters, gmxrt_tensor **results,
+                   const uint64_t *table);
+} gmxrt_library_code;
+typedef struct gmxrt_library_function {
+    const char *name;
+    int32_t dim_count, parameter_count, result_count, place_count, code_count;
+    const char *const *dim_names;
+    const gmxrt_library_value *values; /* parameters, then results */
+    const gmxrt_library_place *places;
+    const gmxrt_library_code *code; /* highest level first */
+} gmxrt_library_function;
+/* dims: the dim arguments.  extents: of every axis of every value, in order; negative when computing one
+ * overflowed.  addresses: of every value's elements (scalars too).  0, or nonzero with nothing written and
+ * gmx_last_error set. */
+int32_t gmxrt_library_call(const gmxrt_library_function *function, const int64_t *dims,
+                           const int64_t *extents, void *const *addresses);
+
 /* Name → address of every function that generated code may call (the JIT defines them as absolute symbols).
  */
 typedef struct gmxrt_symbol {

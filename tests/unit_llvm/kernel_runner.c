@@ -68,7 +68,9 @@ static LLVMTargetMachineRef machine_new(void) {
     LLVMTargetRef target;
     LLVMGetTargetFromTriple(triple, &target, &error);
     LLVMTargetMachineRef machine = LLVMCreateTargetMachine(
-        target, triple, cpu, features, getenv("CGL") ? (LLVMCodeGenOptLevel)atoi(getenv("CGL")) : LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelJITDefault);
+        target, triple, cpu, features,
+        getenv("CGL") ? (LLVMCodeGenOptLevel)atoi(getenv("CGL")) : LLVMCodeGenLevelDefault, LLVMRelocPIC,
+        LLVMCodeModelJITDefault);
     LLVMDisposeMessage(triple);
     LLVMDisposeMessage(cpu);
     LLVMDisposeMessage(features);

@@ -95,7 +95,8 @@ int count_files(const char *path, const char *suffix) {
     int count = 0;
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
         size_t length = strlen(entry->d_name), end = strlen(suffix);
-        count += length >= end && strcmp(entry->d_name + length - end, suffix) == 0 && entry->d_name[0] != '.';
+        count +=
+            length >= end && strcmp(entry->d_name + length - end, suffix) == 0 && entry->d_name[0] != '.';
     }
     if (directory)
         closedir(directory);

@@ -28,7 +28,7 @@ const char *bench_message(const Bench *bench); /* of the last compile error */
 gmxrt_tensor *bench_f64(Bench *bench, int32_t rank, const int64_t *shape, const double *values);
 gmxrt_tensor *bench_i64(Bench *bench, int64_t value);
 double bench_at(const gmxrt_tensor *tensor, const int64_t *index); /* an f64 element through the strides */
-int64_t bench_value(gmxrt_tensor *tensor); /* of an i64 scalar, which is released */
+int64_t bench_value(gmxrt_tensor *tensor);                         /* of an i64 scalar, which is released */
 /* One i64 scalar in, one out; -1 after a failure. */
 int64_t bench_call1(Bench *bench, CompiledFunction function, int64_t x);
 

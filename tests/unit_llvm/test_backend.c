@@ -160,11 +160,10 @@ static CompiledFunction compile_power(Bench *bench, bool hands_over) {
     product = ir_check_true(&inner, fine, product, DIAG_E0304, text(bench, "beyond the limit"));
     ir_set_results(&inner, &product, 1);
     if (hands_over) /* as the memory pass leaves it */
-        x = ir_build_raw(&b, &(IrNodeSpec){.op = OP_retain,
-                                           .operands = &x,
-                                           .operand_count = 1,
-                                           .types = x->types,
-                                           .result_count = 1});
+        x = ir_build_raw(
+            &b,
+            &(IrNodeSpec){
+                .op = OP_retain, .operands = &x, .operand_count = 1, .types = x->types, .result_count = 1});
     IrNode *loop = ir_for(&b, ir_const_i64(&b, 0), n, &x, 1, body);
     ir_set_results(&b, &loop, 1);
     return bench_compile(bench);
@@ -217,7 +216,8 @@ Test(host, branches_with_different_extents) {
     bench_begin(&bench, NULL);
     IrBuilder b = bench_function(&bench, "branch");
     IrNode *a = matrix_parameter(&bench, &b, "a"), *c = scalar_parameter(&bench, &b, "c");
-    IrRegion *then_region = ir_region_new(b.function, b.region), *else_region = ir_region_new(b.function, b.region);
+    IrRegion *then_region = ir_region_new(b.function, b.region),
+             *else_region = ir_region_new(b.function, b.region);
     IrBuilder t = ir_builder_at(b.function, then_region), e = ir_builder_at(b.function, else_region);
     IrNode *twice = ir_concat(&t, (IrNode *[]){a, a}, 2, 0);
     ir_set_results(&t, &twice, 1);
@@ -229,14 +229,16 @@ Test(host, branches_with_different_extents) {
     CompiledFunction f = bench_compile(&bench);
     const double values[] = {0, 1, 2, 3, 4, 5};
     for (int64_t choice = 0; choice < 2; choice++) {
-        gmxrt_tensor *parameters[] = {bench_f64(&bench, 2, (int64_t[]){2, 3}, values), bench_i64(&bench, choice)};
+        gmxrt_tensor *parameters[] = {bench_f64(&bench, 2, (int64_t[]){2, 3}, values),
+                                      bench_i64(&bench, choice)};
         gmxrt_tensor *made = NULL;
         cr_assert_eq(f(bench.ctx, parameters, &made), 0);
         cr_assert_eq(made->shape[0], choice ? 4 : 3);
         cr_assert_eq(made->shape[1], choice ? 3 : 2);
         for (int64_t i = 0; i < made->shape[0]; i++)
             for (int64_t j = 0; j < made->shape[1]; j++)
-                cr_assert_eq(bench_at(made, (int64_t[]){i, j}), choice ? values[i % 2 * 3 + j] : values[j * 3 + i]);
+                cr_assert_eq(bench_at(made, (int64_t[]){i, j}),
+                             choice ? values[i % 2 * 3 + j] : values[j * 3 + i]);
         gmxrt_tensor_release(made);
         gmxrt_tensor_release(parameters[0]);
         gmxrt_tensor_release(parameters[1]);
@@ -271,8 +273,8 @@ Test(host, views_of_a_strided_parameter) {
         values[i] = i;
     gmxrt_tensor *base = bench_f64(&bench, 2, (int64_t[]){4, 6}, values), *made[5] = {0};
     /* base[:, ::2].T: shape 3 x 4, strides 2 and 6 */
-    gmxrt_tensor *view = gmxrt_tensor_make(bench.ctx, base->buffer, base->data, DTYPE_f64, 2, (int64_t[]){3, 4},
-                                           (int64_t[]){2, 6});
+    gmxrt_tensor *view = gmxrt_tensor_make(bench.ctx, base->buffer, base->data, DTYPE_f64, 2,
+                                           (int64_t[]){3, 4}, (int64_t[]){2, 6});
 #define ELEMENT(i, j) values[2 * (i) + 6 * (j)]
     cr_assert_eq(f(bench.ctx, &view, made), 0);
     for (int64_t i = 0; i < 3; i++)

@@ -51,9 +51,10 @@ static bool holds(ObjectCache *cache, uint64_t number, size_t expected) {
 Test(digest, known_values) {
     static const struct {
         const char *text, *hex;
-    } cases[] = {{"", "e3b0c44298fc1c149afbf4c8996fb924"},
-                 {"abc", "ba7816bf8f01cfea414140de5dae2223"},
-                 {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039"}};
+    } cases[] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb924"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Digester digester;
         char hex[DIGEST_HEX];

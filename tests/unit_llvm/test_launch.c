@@ -1,6 +1,6 @@
 /* Host programs that launch kernels: buffers, scalar results, taking over, in-place safety. */
-#include "tests/unit_llvm/support.h"
 #include "ir/kernel.h"
+#include "tests/unit_llvm/support.h"
 #include <criterion/criterion.h>
 
 /* kernel(x: buffer f64, c: f64, n: i64, y: out buffer f64) { for.parallel i { y[i] = x[i] * c } } */
@@ -156,14 +156,14 @@ Test(launch, many_kernels_compile_on_two_threads) {
         KernelArray *in = kernel_buffer(kernel, "x", DTYPE_f64, false);
         KernelVariable *extent = kernel_scalar(kernel, "n", DTYPE_i64);
         KernelArray *out = kernel_buffer(kernel, "y", DTYPE_f64, true);
-        KernelStatement *loop = kernel_for(kernel, &kernel->body, LOOP_VECTOR, "i", kernel_const_i64(kernel, 0),
-                                           kernel_use(kernel, extent), NULL);
+        KernelStatement *loop = kernel_for(kernel, &kernel->body, LOOP_VECTOR, "i",
+                                           kernel_const_i64(kernel, 0), kernel_use(kernel, extent), NULL);
         KernelExpr *i = kernel_use(kernel, loop->variable);
         double constant = k;
         uint64_t bits;
         memcpy(&bits, &constant, sizeof bits);
-        KernelExpr *sum = kernel_op2(kernel, OP_add, kernel_load(kernel, in, &i, 1),
-                                     kernel_const(kernel, DTYPE_f64, bits));
+        KernelExpr *sum =
+            kernel_op2(kernel, OP_add, kernel_load(kernel, in, &i, 1), kernel_const(kernel, DTYPE_f64, bits));
         kernel_store(kernel, &loop->body, out, &i, 1, sum);
         vec_push(&bench.arena, &bench.module->kernels, kernel);
         value = launch(&b, k, (IrNode *[]){value, n}, 2, x->types[0], -1);

@@ -1,0 +1,315 @@
+/* What the files of the elaborator share with each other and with nobody else. */
+#ifndef GMX_FRONTEND_ELAB_H
+#define GMX_FRONTEND_ELAB_H
+
+#include "frontend/elaborate.h"
+#include "frontend/text.h"
+
+enum { ELAB_DEPTH_LIMIT = 2500, ELAB_STEP_LIMIT = 4000000, ELAB_CALL_LIMIT = 200 };
+
+typedef enum BindingKind {
+    BINDING_LET,
+    BINDING_MUT,
+    BINDING_CONST,
+    BINDING_PARAMETER,
+    BINDING_DIM, /* a dim name of a signature */
+    BINDING_FUNCTION,
+    BINDING_PENDING, /* declared further down in the file */
+} BindingKind;
+
+typedef struct Binding {
+    Name name;
+    BindingKind kind;
+    Value value;
+    Span span;                  /* where it was declared */
+    const AstNode *declaration; /* FUNCTION or CONST, else NULL */
+    bool is_evaluating;         /* a const whose value is being found */
+    Name bound_by;              /* a dim: the argument that gave it its size */
+} Binding;
+
+struct Scope {
+    Scope *parent;
+    bool is_global;
+    VEC(Binding *) bindings;
+};
+
+/* One call being inlined. */
+typedef struct CallFrame {
+    struct CallFrame *parent;
+    const Closure *closure;
+    Span call;
+    uint32_t loop_depth; /* `return` stands in a loop */
+} CallFrame;
+
+/* The statements that follow a block which may `return` early. */
+typedef struct Rest {
+    AstList statements;
+    uint32_t next;
+    Scope *scope;
+    const struct Rest *outer;
+} Rest;
+
+typedef struct BindingChange { /* to undo what a failed unit did */
+    Binding *binding;
+    Binding before;
+} BindingChange;
+
+typedef struct ElabImport {
+    const AstNode *node;
+    AstNode *block; /* NULL once its statements ran */
+} ElabImport;
+
+struct Elaborator {
+    ElabOptions options;
+    Arena *arena; /* values, scopes: session lifetime */
+    Interner *names;
+    DiagSink *sink;
+    Scope *globals, *library;
+    Scope *scope;
+    bool library_is_loaded;
+    IrBuilder b;
+    ElabUnit *unit;
+    CallFrame *frame;
+    uint32_t call_depth, depth;
+    uint64_t steps;
+    uint32_t rest_copies;
+    uint32_t next_slot;
+    uint32_t file_statement_depth; /* 0: in a top-level statement, not in a function */
+    bool is_checking;              /* a function is elaborated only to check it: nothing is kept */
+    bool is_exporting;             /* no effects, no hidden stream */
+    bool in_const;                 /* the value of a `const` */
+    uint32_t region_depth;
+    Binding *token, *random_key, *random_counter; /* hidden variables */
+    VEC(BindingChange) undo;
+    VEC(ElabSlot *) lifted; /* sizes written as literals in this unit */
+    VEC(ElabImport) imports;
+};
+
+/* ---- elab_types.c: dtypes, shapes, promotion --------------------------------------------------------- */
+static inline Value elab_poison(void) {
+    return value_of_kind(VALUE_POISON);
+}
+Value elab_fail(Elaborator *e, DiagCode code, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+Value elab_unsupported(Elaborator *e, Span span, const char *what); /* E0900 */
+/* The value with its node in the current unit: slots become parameters, constants nodes.  Others unchanged.
+ */
+Value elab_node(Elaborator *e, Value value);
+/* The same for something that must be a tensor or scalar; POISON after E0201 about `what`. */
+Value elab_tensor(Elaborator *e, Value value, Span span, const char *what);
+bool elab_dtype_of(Value value, Dtype *out); /* of TENSOR, CONSTANT, SLOT */
+bool elab_rank_of(Value value, uint32_t *out);
+bool elab_is_scalar(Value value);
+/* An integer known when compiling. */
+bool elab_constant_int(Value value, int64_t *out);
+bool elab_constant_bool(Value value, bool *out);
+Value elab_int(Elaborator *e, int64_t value); /* weak */
+Value elab_constant(Dtype dtype, uint64_t bits, bool is_weak);
+const char *elab_kind_text(Elaborator *e, Value value); /* "a string", or the type */
+const char *elab_extent_text(Elaborator *e, const IrNode *extent);
+/* Nodes built next belong to this place; inside the library, to the call that led into it. */
+void elab_at(Elaborator *e, Span span);
+const char *elab_place(Elaborator *e, Span span); /* file:line:column */
+const char *elab_line(Elaborator *e, Span span);  /* file:line */
+/* A literal stands alone: it gets its own dtype for good. */
+Value elab_strengthen(Value value);
+/* To `dtype` where nothing is lost, else E0207 (or `code`) at span; `what` names the receiver. */
+Value elab_coerce(Elaborator *e, Value value, Dtype dtype, Span span, DiagCode code, const char *what);
+IrNode *elab_cast(Elaborator *e, IrNode *node, Dtype dtype);
+/* NumPy's common dtype of operands (weak ones only raise the kind). */
+Dtype elab_common_dtype(const Value *values, uint32_t count);
+/* Converts a weak operand without range loss; reports E0207 when a literal integer does not fit. */
+Value elab_promote_to(Elaborator *e, Value value, Dtype dtype, Span span);
+typedef struct OperandInfo { /* for messages */
+    Span span;
+    const AstNode *node; /* or NULL */
+} OperandInfo;
+/* Broadcasts nodes to one shape; `name` is the operator for messages. False after E0203. */
+bool elab_broadcast(Elaborator *e, IrNode **nodes, const OperandInfo *infos, uint32_t count, Span span,
+                    const char *name);
+/* One extent for two that must be equal; NULL after reporting nothing: they differ. */
+IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* x seen with other extents, equal to its own or broadcast from 1. */
+IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank);
+Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span);
+const char *elab_origin(Elaborator *e, const AstNode *node); /* "`x` (file:line)", or NULL */
+/* "the inner sizes 784 and 32 differ: 784 comes from `x` (model.gmx:3), 32 from `w` (model.gmx:4)" */
+const char *elab_sizes_note(Elaborator *e, const char *what, const IrNode *left, const AstNode *left_node,
+                            const IrNode *right, const AstNode *right_node);
+void elab_shape_error(Elaborator *e, Span span, const char *name, const Value *values,
+                      const OperandInfo *infos, uint32_t count, const char *note);
+
+/* ---- elab_fold.c: arithmetic on constants ------------------------------------------------------------- */
+/* The value of an elementwise op on scalar constants of one dtype; false where it is left to run time. */
+bool elab_fold(Elaborator *e, Op op, const Value *operands, uint32_t count, Value *out);
+
+/* ---- elab_expression.c -------------------------------------------------------------------------------- */
+Value elab_expression(Elaborator *e, const AstNode *node);
+Value elab_tensor_expression(Elaborator *e, const AstNode *node, const char *what);
+Value elab_binary(Elaborator *e, const AstNode *node, AstOperator operator, Value left, Value right);
+Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *infos, Span span);
+/* Makes the leading axes of two nodes (all but the last two) equal by broadcasting. */
+bool elab_broadcast_batch(Elaborator *e, IrNode **sides, const char *name);
+IrNode *elab_with_unit_axis(Elaborator *e, IrNode *x, uint32_t axis); /* x with a new axis of extent 1 */
+IrNode *elab_drop_unit_axis(Elaborator *e, IrNode *x, uint32_t axis);
+Value elab_array_of(Elaborator *e, const Value *elements, const OperandInfo *infos, uint32_t count,
+                    Span span);
+/* An i64 scalar node from an integer value; POISON after E0201. */
+Value elab_index_scalar(Elaborator *e, Value value, Span span, const char *what);
+
+/* ---- elab_scope.c: names --------------------------------------------------------------------------------
+ */
+Scope *elab_scope_new(Elaborator *e, Scope *parent);
+Binding *elab_bind(Elaborator *e, Scope *scope, Name name, BindingKind kind, Value value, Span span);
+Binding *elab_find(const Scope *scope, Name name);             /* this scope only */
+Binding *elab_lookup(Elaborator *e, Name name, Scope **where); /* from the current scope outward */
+void elab_set(Elaborator *e, Binding *binding, Value value);
+Value elab_name(Elaborator *e, const AstNode *node);
+Value elab_unknown_name(Elaborator *e, Name name, Span span, const char *what);
+Value elab_closure(Elaborator *e, const AstNode *function);
+void elab_load_library(Elaborator *e);
+bool elab_pattern(Elaborator *e, const AstNode *pattern, BindingKind kind, Value value, Scope *scope);
+/* Calls visit for every NAME, and every name that is assigned, under `node`. */
+typedef void (*AstVisit)(void *context, const AstNode *node);
+void elab_walk(const AstNode *node, AstVisit visit, void *context);
+bool elab_is_builtin_constant(Elaborator *e, Name name, Value *out); /* pi, e, inf, nan, None */
+
+/* ---- elab_call.c ------------------------------------------------------------------------------------- */
+typedef struct Argument {
+    Name name; /* keyword, or NULL */
+    Value value;
+    const AstNode *node; /* or NULL */
+    Span span;
+} Argument;
+Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const AstNode *piped_node);
+Value elab_call_value(Elaborator *e, Value callee, Argument *arguments, uint32_t count, Span span);
+Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, uint32_t count, Span span);
+Value elab_call_builtin(Elaborator *e, const Builtin *builtin, Argument *arguments, uint32_t count,
+                        Span span);
+Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const char *what); /* f32(x) */
+
+Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope); /* and checks its result type */
+
+/* ---- elab_signature.c: parameter and result types --------------------------------------------------------
+ */
+/* A value for a declared type: converted and checked; binds dim names and dtype letters in `scope`. */
+Value elab_declared(Elaborator *e, const AstNode *type, Value value, Scope *scope, Span span, Name what,
+                    bool may_bind);
+bool elab_bind_parameters(Elaborator *e, const AstNode *function, const Value *values, const bool *given,
+                          const Span *spans, Scope *scope, Span call);
+bool elab_type_dtype(Elaborator *e, const AstNode *type, Scope *scope, Dtype *out); /* f32, T bound */
+bool elab_is_dtype_letter(const AstNode *type);
+
+/* ---- elab_control.c -------------------------------------------------------------------------------------
+ */
+Value elab_block(Elaborator *e, const AstNode *block);
+/* The value of statements from `next` on.  `outer`: what follows them in the function, NULL where a `return`
+ * cannot stand.  `wants_value`: the last statement's value is used. */
+Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Rest *outer, bool wants_value);
+Value elab_function_body(Elaborator *e, const AstNode *block);
+Value elab_if(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value);
+Value elab_for(Elaborator *e, const AstNode *node);
+Value elab_while(Elaborator *e, const AstNode *node);
+Value elab_logical(Elaborator *e, const AstNode *node); /* `and`, `or` */
+/* Any statement but `return`; UNIT, or the value of an expression. */
+Value elab_one_statement(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value);
+Value elab_assign(Elaborator *e, const AstNode *node);
+bool elab_has_return(const AstNode *node);
+
+/* ---- elab_merge.c: values that leave regions ------------------------------------------------------------
+ */
+typedef struct Snapshot { /* every variable that may change, with its value */
+    uint32_t count;
+    Binding **bindings;
+    Value *values;
+} Snapshot;
+Snapshot elab_snapshot(Elaborator *e);
+void elab_restore(Elaborator *e, const Snapshot *snapshot);
+IrRegion *elab_enter_region(Elaborator *e);
+typedef struct Branch {
+    IrRegion *region;
+    Value value;
+    Snapshot after;
+} Branch;
+/* Joins two branches: builds the `if`, sets the variables, gives the value. */
+Value elab_join(Elaborator *e, IrNode *condition, const Snapshot *before, Branch *yes, Branch *no,
+                bool wants_value, Span span);
+/* Tensor and token leaves of a value in order, appended to `nodes`; slots and constants become nodes. */
+typedef VEC(IrNode *) NodeList;
+Value elab_flatten(Elaborator *e, Value value, NodeList *nodes);
+/* The same value with its leaves replaced. */
+Value elab_rebuild(Elaborator *e, Value value, IrNode *const *nodes, uint32_t *next);
+bool elab_same_value(Value a, Value b);
+void elab_finish_branch(Elaborator *e, const Snapshot *before, Branch *branch); /* reads the variables */
+
+/* ---- elab_index.c ---------------------------------------------------------------------------------------
+ */
+Value elab_index(Elaborator *e, const AstNode *node);
+Value elab_field(Elaborator *e, const AstNode *node);
+bool elab_find_field(Elaborator *e, Value base, Name name, Value *out);
+/* x[i] along the first axis, i an i64 node in range. */
+IrNode *elab_first_axis_item(Elaborator *e, IrNode *x, IrNode *i);
+Value elab_gather(Elaborator *e, Value x, Value indices, uint32_t axis, Span span);
+Value elab_transpose(Elaborator *e, Value x);
+Value elab_shape(Elaborator *e, Value x);
+
+/* ---- elab_builtin*.c --------------------------------------------------------------------------------------
+ */
+typedef struct BuiltinCall {
+    const Builtin *builtin;
+    Span span;
+    uint32_t count;
+    Value values[12]; /* by parameter; defaults filled in; nodes are in the unit */
+    bool given[12];
+    Span spans[12];
+    const AstNode *nodes[12];
+    const Argument *rest;   /* the arguments of `*x`, one per item of its tuple */
+    VEC(Argument) keywords; /* of `**` */
+} BuiltinCall;
+typedef Value (*BuiltinHandler)(Elaborator *e, BuiltinCall *call);
+struct Builtin {
+    const char *name, *alias;
+    const char *signature; /* "x, axis=None, keepdims=false"; `*x` takes the rest, `**` any keyword */
+    BuiltinHandler handler;
+    Op op; /* elementwise and reductions */
+    const char *doc;
+};
+const Builtin *elab_find_builtin(const char *name);
+const Builtin *elab_builtin_at(uint32_t index); /* NULL after the last */
+/* Normalised axes, ascending, of `axis=` (None: all).  False after reporting. */
+bool elab_axes(Elaborator *e, Value axis, uint32_t rank, Span span, uint32_t *axes, uint32_t *count);
+bool elab_axis(Elaborator *e, Value axis, uint32_t rank, Span span, uint32_t *out);
+/* A shape argument: ints, a tuple, a list or x.shape. False after reporting. */
+bool elab_shape_argument(Elaborator *e, Value value, Span span, IrNode **dims, uint32_t *rank);
+Value elab_fill(Elaborator *e, Value scalar, IrNode *const *dims, uint32_t rank);
+bool elab_elements(Elaborator *e, Value list, Span span, const char *what, Value **items, uint32_t *count);
+IrNode *elab_size_node(Elaborator *e, Value value, Span span, const char *what);
+Value elab_reduce(Elaborator *e, Op op, Value x, Value axis, bool keepdims, const Dtype *dtype, Span span,
+                  Span axis_span);
+
+/* ---- elab_unit.c ------------------------------------------------------------------------------------------
+ */
+IrNode *elab_slot_node(Elaborator *e, ElabSlot *slot);
+ElabSlot *elab_constant_slot(Elaborator *e, Dtype dtype, uint32_t rank, const int64_t *shape,
+                             const void *data);
+IrNode *elab_lift_size(Elaborator *e, int64_t size);
+void elab_note_calls(Elaborator *e, uint32_t first_diag, const Closure *closure, Span call);
+Value elab_print_text(Elaborator *e, const Value *values, const char *const *specs, const Value *pieces,
+                      uint32_t count, Span span);
+
+/* ---- elab_check.c
+ * ------------------------------------------------------------------------------------------ */
+void elab_check_file(Elaborator *e, const AstNode *block);
+bool elab_function_is_spelled(const AstNode *function); /* every type a dense tensor type with a dtype */
+/* Elaborates a spelled function with symbolic sizes in e->b; values[] are its parameters. */
+bool elab_symbolic_parameters(Elaborator *e, const AstNode *function, Scope *scope, Value *values);
+
+static inline Span elab_mark(const AstNode *node) {
+    return node->mark.end ? node->mark : node->span;
+}
+static inline Name elab_intern(Elaborator *e, const char *text) {
+    return intern_text(e->names, text);
+}
+
+#endif

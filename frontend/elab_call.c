@@ -1,0 +1,218 @@
+/* Calls: arguments, functions expanded in place, conversions, and dispatch to the library. */
+#include "frontend/elab.h"
+
+/* Which parameter an argument is for: -1 after reporting. */
+static int find_parameter(Elaborator *e, AstList parameters, const Argument *argument, uint32_t position,
+                          const char *function, Span span) {
+    if (!argument->name) {
+        if (position < parameters.count)
+            return (int)position;
+        elab_fail(e, DIAG_E0204, argument->span, "`%s` takes %u argument%s, more are given", function,
+                  parameters.count, parameters.count == 1 ? "" : "s");
+        return -1;
+    }
+    for (uint32_t i = 0; i < parameters.count; i++)
+        if (parameters.items[i]->name == argument->name)
+            return (int)i;
+    (void)span;
+    elab_fail(e, DIAG_E0204, argument->span, "`%s` has no parameter `%s`", function, argument->name->text);
+    return -1;
+}
+
+static bool match_arguments(Elaborator *e, const Closure *closure, const Argument *arguments, uint32_t count,
+                            Value *values, bool *given, Span *spans, Span call) {
+    AstList parameters = ast_declaration_parameters(closure->function);
+    const char *name = closure->name ? closure->name->text : "fn";
+    for (uint32_t i = 0; i < count; i++) {
+        int k = find_parameter(e, parameters, &arguments[i], i, name, call);
+        if (k < 0)
+            return false;
+        if (given[k]) {
+            elab_fail(e, DIAG_E0204, arguments[i].span, "the argument `%s` is given twice",
+                      parameters.items[k]->name->text);
+            return false;
+        }
+        given[k] = true;
+        values[k] = arguments[i].value;
+        spans[k] = arguments[i].span;
+    }
+    for (uint32_t i = 0; i < parameters.count; i++)
+        if (!given[i] && !ast_parameter_default(parameters.items[i])) {
+            elab_fail(e, DIAG_E0204, call, "`%s` needs the argument `%s`", name,
+                      parameters.items[i]->name->text);
+            return false;
+        }
+    return true;
+}
+
+static bool is_recursive(Elaborator *e, const Closure *closure, Span span) {
+    for (CallFrame *frame = e->frame; frame; frame = frame->parent)
+        if (frame->closure->function == closure->function) {
+            elab_fail(e, DIAG_E0113, span, "`%s` calls itself; recursion is not allowed",
+                      closure->name ? closure->name->text : "fn");
+            return true;
+        }
+    if (e->call_depth < ELAB_CALL_LIMIT)
+        return false;
+    elab_fail(e, DIAG_E0113, span, "calls nest deeper than %d", ELAB_CALL_LIMIT);
+    return true;
+}
+
+/* Errors inside a body also name the call; inside the library they belong to the call. */
+void elab_note_calls(Elaborator *e, uint32_t first_diag, const Closure *closure, Span call) {
+    for (uint32_t i = first_diag; i < e->sink->diags.count; i++) {
+        Diag *diag = e->sink->diags.items[i];
+        const SourceFile *file = source_find(e->options.sources, diag->span.begin);
+        if (closure->is_library && file && !strncmp(file->name, "stdlib/", 7)) {
+            diag->span = call;
+            diag->label_count = 0;
+            diag->notes.count = 0;
+        }
+        if (closure->name)
+            diag_note(e->sink, diag, "in the call of `%s` at %s", closure->name->text, elab_place(e, call));
+        else
+            diag_note(e->sink, diag, "in a call at %s", elab_place(e, call));
+    }
+}
+
+Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope) {
+    const AstNode *body = ast_function_body(closure->function),
+                  *type = ast_function_result(closure->function);
+    e->scope = scope;
+    Value value = body->kind == AST_BLOCK ? elab_function_body(e, body) : elab_expression(e, body);
+    e->scope = scope;
+    if (!type)
+        return value;
+    const AstNode *last = body;
+    while (last->kind == AST_BLOCK && last->child_count)
+        last = last->children[last->child_count - 1];
+    return elab_declared(e, type, value, scope, last->span, NULL, false);
+}
+
+Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, uint32_t count, Span span) {
+    uint32_t parameters = ast_declaration_parameters(closure->function).count;
+    Value *values = ARENA_ARRAY(e->arena, Value, parameters);
+    bool *given = ARENA_ARRAY(e->arena, bool, parameters);
+    Span *spans = ARENA_ARRAY(e->arena, Span, parameters);
+    if (closure->is_broken || is_recursive(e, closure, span) ||
+        !match_arguments(e, closure, arguments, count, values, given, spans, span))
+        return elab_poison();
+    Scope *scope = elab_scope_new(e, closure->environment), *saved = e->scope;
+    uint32_t first_diag = e->sink->diags.count;
+    CallFrame frame = {.parent = e->frame, .closure = closure, .call = span};
+    /* Arguments are checked in the caller's name: their errors are not errors of the body. */
+    bool ok = elab_bind_parameters(e, closure->function, values, given, spans, scope, span);
+    Value value = elab_poison();
+    if (ok || e->sink->diags.count == first_diag) {
+        first_diag = e->sink->diags.count;
+        e->frame = &frame;
+        e->call_depth++;
+        value = elab_expand_body(e, closure, scope);
+        e->call_depth--;
+        e->frame = frame.parent;
+        elab_note_calls(e, first_diag, closure, span);
+    }
+    e->scope = saved;
+    elab_at(e, span);
+    return value;
+}
+
+/* ---- conversions
+ * --------------------------------------------------------------------------------------------- */
+
+Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const char *what) {
+    Dtype from;
+    if (dtype_kind(dtype) == KIND_COMPLEX)
+        return elab_unsupported(e, span, "a complex dtype");
+    if (value.kind == VALUE_TUPLE) {
+        OperandInfo *infos = ARENA_ARRAY(e->arena, OperandInfo, value.tuple->count);
+        for (uint32_t i = 0; i < value.tuple->count; i++)
+            infos[i].span = span;
+        value = elab_array_of(e, value.tuple->items, infos, value.tuple->count, span);
+    }
+    bool was_constant = value.kind == VALUE_CONSTANT;
+    value = elab_tensor(e, value, span, what);
+    if (value_is(value, VALUE_POISON))
+        return value;
+    elab_dtype_of(value, &from);
+    elab_at(e, span);
+    value.node = elab_cast(e, value.node, dtype);
+    if (was_constant && ir_is_const(value.node))
+        return elab_constant(dtype, (uint64_t)value.node->attributes[0], false);
+    return elab_strengthen(value);
+}
+
+/* ---- calls
+ * ------------------------------------------------------------------------------------------------------ */
+
+Value elab_call_value(Elaborator *e, Value callee, Argument *arguments, uint32_t count, Span span) {
+    switch (callee.kind) {
+    case VALUE_POISON:
+        return callee;
+    case VALUE_FUNCTION:
+        return elab_call_closure(e, callee.function, arguments, count, span);
+    case VALUE_BUILTIN:
+        return elab_call_builtin(e, callee.builtin, arguments, count, span);
+    case VALUE_DTYPE:
+        if (count != 1 || arguments[0].name)
+            return elab_fail(e, DIAG_E0204, span, "`%s` converts one value", dtype_name(callee.dtype));
+        return elab_convert(e, arguments[0].value, callee.dtype, arguments[0].span, "what is converted");
+    default:
+        return elab_fail(e, DIAG_E0201, span, "%s is not a function", elab_kind_text(e, callee));
+    }
+}
+
+/* `x.f(a)` where x has no field f is `f(x, a)`. */
+static Value method(Elaborator *e, const AstNode *field, Argument *self) {
+    Value base = elab_expression(e, ast_field_base(field)), member;
+    if (value_is(base, VALUE_POISON))
+        return base;
+    if (elab_find_field(e, base, field->name, &member))
+        return member;
+    *self = (Argument){.value = base, .node = ast_field_base(field), .span = ast_field_base(field)->span};
+    Value conversion = value_of_kind(VALUE_DTYPE);
+    if (dtype_find(field->name->text, &conversion.dtype))
+        return conversion;
+    AstNode name = {.kind = AST_NAME, .span = elab_mark(field), .name = field->name};
+    return elab_name(e, &name);
+}
+
+/* `print` reads interpolated strings itself. */
+static bool is_interpolated(Value callee, const AstNode *node) {
+    return node->kind == AST_INTERPOLATION && callee.kind == VALUE_BUILTIN &&
+           !strcmp(callee.builtin->name, "print");
+}
+
+Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const AstNode *piped_node) {
+    const AstNode *function = ast_call_callee(node);
+    AstList list = ast_call_arguments(node);
+    Argument *arguments = ARENA_ARRAY(e->arena, Argument, list.count + 2);
+    uint32_t count = 0;
+    Value callee;
+    bool is_poisoned = false;
+    if (piped)
+        arguments[count++] = (Argument){.value = *piped, .node = piped_node, .span = piped_node->span};
+    if (function->kind == AST_FIELD) {
+        Argument self = {0};
+        callee = method(e, function, &self);
+        if (self.node)
+            arguments[count++] = self;
+    } else {
+        callee = elab_expression(e, function);
+    }
+    for (uint32_t i = 0; i < list.count; i++) {
+        const AstNode *argument = list.items[i];
+        bool is_keyword = argument->kind == AST_KEYWORD;
+        const AstNode *value = is_keyword ? ast_keyword_value(argument) : argument;
+        arguments[count] =
+            (Argument){.name = is_keyword ? argument->name : NULL, .node = value, .span = value->span};
+        arguments[count].value =
+            is_interpolated(callee, value) ? value_of_kind(VALUE_UNIT) : elab_expression(e, value);
+        is_poisoned = is_poisoned || value_is(arguments[count].value, VALUE_POISON);
+        count++;
+    }
+    elab_at(e, node->span);
+    if (is_poisoned || value_is(callee, VALUE_POISON))
+        return elab_poison();
+    return elab_call_value(e, callee, arguments, count, node->span);
+}

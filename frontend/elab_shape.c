@@ -1,0 +1,404 @@
+/* Builtins that rearrange: reshape, transpose, concat, take …, and questions about shapes and dtypes. */
+#include "frontend/elab_builtin.h"
+
+static bool tensor_argument(Elaborator *e, BuiltinCall *call, Value *x) {
+    const char *what = arena_format(e->arena, "the argument of `%s`", call->builtin->name);
+    *x = builtin_tensor(e, call, 0, what);
+    return !value_is(*x, VALUE_POISON);
+}
+
+/* ---- reshape
+ * ---------------------------------------------------------------------------------------------------- */
+
+static Value reshape_error(Elaborator *e, Span span, Value x, IrNode *const *dims, uint32_t rank) {
+    TextBuffer text = {.arena = e->sink->arena};
+    for (uint32_t k = 0; k < rank; k++)
+        text_format(&text, "%s%s", k ? ", " : "", elab_extent_text(e, dims[k]));
+    return elab_fail(e, DIAG_E0203, span, "%s cannot be reshaped to (%s): the numbers of elements differ",
+                     elab_type_text(e, x), text.length ? text.text : "");
+}
+
+static IrNode *product(Elaborator *e, IrNode *const *dims, uint32_t rank, int skip) {
+    IrNode *out = ir_const_i64(&e->b, 1);
+    for (uint32_t k = 0; k < rank; k++)
+        if ((int)k != skip)
+            out = ir_binary(&e->b, OP_mul, out, dims[k]);
+    return out;
+}
+
+/* Fills in the size that was written -1. */
+static bool infer_size(Elaborator *e, Span span, Value x, IrNode **dims, uint32_t rank, int at) {
+    IrNode *size = ir_size(&e->b, x.node), *others = product(e, dims, rank, at), *out;
+    int64_t known_size, known_others;
+    Name message = elab_intern(e, "the elements cannot be divided into this shape");
+    bool is_known = ir_known_i64(size, &known_size) && ir_known_i64(others, &known_others);
+    if (is_known && (known_others == 0 || known_size % known_others != 0)) {
+        dims[at] = ir_const_i64(&e->b, -1);
+        reshape_error(e, span, x, dims, rank);
+        return false;
+    }
+    if (size == others) {
+        dims[at] = ir_const_i64(&e->b, 1);
+        return true;
+    }
+    if (ir_const_value_i64(others, &known_others)) {
+        out = ir_binary(&e->b, OP_floordiv, size, others);
+    } else { /* a size of 0 leaves the other one open */
+        IrNode *positive = ir_binary(&e->b, OP_gt, others, ir_const_i64(&e->b, 0));
+        out =
+            ir_binary(&e->b, OP_floordiv, size, ir_check_true(&e->b, positive, others, DIAG_E0301, message));
+    }
+    if (!ir_is_const(out) && !(ir_const_value_i64(others, &known_others) && known_others == 1)) {
+        IrNode *again = ir_binary(&e->b, OP_mul, out, others);
+        out = ir_check_true(&e->b, ir_binary(&e->b, OP_eq, again, size), out, DIAG_E0301, message);
+    }
+    dims[at] = out;
+    return true;
+}
+
+static Value reshaped(Elaborator *e, Span span, Value x, IrNode **dims, uint32_t rank, int inferred) {
+    int64_t wanted, actual;
+    elab_at(e, span);
+    if (inferred >= 0) {
+        if (!infer_size(e, span, x, dims, rank, inferred))
+            return elab_poison();
+        return value_tensor(ir_reshape(&e->b, x.node, dims, rank));
+    }
+    IrNode *size = ir_size(&e->b, x.node), *all = product(e, dims, rank, -1);
+    if (size != all && ir_known_i64(size, &actual) && ir_known_i64(all, &wanted) && wanted != actual)
+        return reshape_error(e, span, x, dims, rank);
+    if (size != all && rank > 0) {
+        IrNode *same = ir_binary(&e->b, OP_eq, all, size);
+        dims[0] =
+            ir_check_true(&e->b, same, dims[0], DIAG_E0301,
+                          elab_intern(e, "the numbers of elements of a tensor and its new shape differ"));
+    } else if (size != all) { /* to a scalar */
+        IrNode *one[1] = {
+            ir_check_equal(&e->b, all, size, elab_intern(e, "a scalar has one element; sizes differ"))};
+        x.node = elab_drop_unit_axis(e, ir_reshape(&e->b, x.node, one, 1), 0);
+        return value_tensor(x.node);
+    }
+    return value_tensor(ir_reshape(&e->b, x.node, dims, rank));
+}
+
+Value builtin_reshape(Elaborator *e, BuiltinCall *call) {
+    Value x, shape = call->values[1], *items;
+    IrNode *dims[IR_MAX_RANK];
+    uint32_t rank = 1;
+    int inferred = -1;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!call->given[1])
+        return elab_fail(e, DIAG_E0204, call->span, "`reshape` needs a shape");
+    if (shape.kind == VALUE_TUPLE && shape.tuple->count == 1)
+        shape = shape.tuple->items[0];
+    items = &shape;
+    if (!elab_is_scalar(shape) && !elab_elements(e, shape, call->spans[1], "a shape", &items, &rank))
+        return elab_poison();
+    if (rank > IR_MAX_RANK)
+        return elab_fail(e, DIAG_E0203, call->spans[1], "a tensor has at most %d axes", IR_MAX_RANK);
+    for (uint32_t k = 0; k < rank; k++) {
+        int64_t size;
+        if (elab_constant_int(items[k], &size) && size == -1) {
+            if (inferred >= 0)
+                return elab_fail(e, DIAG_E0203, call->spans[1], "one size of a shape may be -1, not two");
+            inferred = (int)k;
+            dims[k] = NULL;
+        } else if (!(dims[k] = elab_size_node(e, items[k], call->spans[1], "a size"))) {
+            return elab_poison();
+        }
+    }
+    return reshaped(e, call->span, x, dims, rank, inferred);
+}
+
+Value builtin_flatten(Elaborator *e, BuiltinCall *call) {
+    Value x;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    IrNode *size = ir_size(&e->b, x.node);
+    return value_tensor(ir_reshape(&e->b, x.node, &size, 1));
+}
+
+/* ---- permutations
+ * ------------------------------------------------------------------------------------------------ */
+
+Value builtin_transpose(Elaborator *e, BuiltinCall *call) {
+    uint32_t permutation[IR_MAX_RANK], count;
+    bool seen[IR_MAX_RANK] = {0};
+    Value x, *items;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (value_is(call->values[1], VALUE_NONE))
+        return elab_transpose(e, x);
+    if (!elab_elements(e, call->values[1], call->spans[1], "`axes`", &items, &count))
+        return elab_poison();
+    if (count != ir_rank(x.node))
+        return elab_fail(e, DIAG_E0206, call->spans[1], "%u axes are given for a tensor of rank %u", count,
+                         ir_rank(x.node));
+    for (uint32_t k = 0; k < count; k++) {
+        if (!elab_axis(e, items[k], count, call->spans[1], &permutation[k]))
+            return elab_poison();
+        if (seen[permutation[k]])
+            return elab_fail(e, DIAG_E0206, call->spans[1], "axis %u is given twice", permutation[k]);
+        seen[permutation[k]] = true;
+    }
+    return value_tensor(ir_permute(&e->b, x.node, permutation));
+}
+
+Value builtin_swapaxes(Elaborator *e, BuiltinCall *call) {
+    uint32_t permutation[IR_MAX_RANK], a, b;
+    Value x;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!elab_axis(e, call->values[1], ir_rank(x.node), call->spans[1], &a) ||
+        !elab_axis(e, call->values[2], ir_rank(x.node), call->spans[2], &b))
+        return elab_poison();
+    for (uint32_t k = 0; k < ir_rank(x.node); k++)
+        permutation[k] = k == a ? b : k == b ? a : k;
+    return value_tensor(ir_permute(&e->b, x.node, permutation));
+}
+
+Value builtin_moveaxis(Elaborator *e, BuiltinCall *call) {
+    uint32_t permutation[IR_MAX_RANK], from, to, next = 0;
+    Value x;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!elab_axis(e, call->values[1], ir_rank(x.node), call->spans[1], &from) ||
+        !elab_axis(e, call->values[2], ir_rank(x.node), call->spans[2], &to))
+        return elab_poison();
+    for (uint32_t k = 0; k < ir_rank(x.node); k++) {
+        next += k != to && next == from;
+        permutation[k] = k == to ? from : next++;
+    }
+    return value_tensor(ir_permute(&e->b, x.node, permutation));
+}
+
+/* ---- axes of size 1
+ * -------------------------------------------------------------------------------------------------- */
+
+Value builtin_expand_dims(Elaborator *e, BuiltinCall *call) {
+    uint32_t axes[IR_MAX_RANK], count, added = 1;
+    Value x, *items;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!elab_is_scalar(call->values[1]) &&
+        !elab_elements(e, call->values[1], call->spans[1], "`axis`", &items, &added))
+        return elab_poison();
+    if (ir_rank(x.node) + added > IR_MAX_RANK)
+        return elab_fail(e, DIAG_E0206, call->spans[1], "a tensor has at most %d axes", IR_MAX_RANK);
+    if (!elab_axes(e, call->values[1], ir_rank(x.node) + added, call->spans[1], axes, &count))
+        return elab_poison();
+    for (uint32_t i = 0; i < count; i++)
+        x.node = elab_with_unit_axis(e, x.node, axes[i]);
+    return elab_strengthen(x);
+}
+
+Value builtin_squeeze(Elaborator *e, BuiltinCall *call) {
+    uint32_t axes[IR_MAX_RANK], count;
+    int64_t size;
+    Value x;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!elab_axes(e, call->values[1], ir_rank(x.node), call->spans[1], axes, &count))
+        return elab_poison();
+    bool all = value_is(call->values[1], VALUE_NONE);
+    for (uint32_t i = count; i-- > 0;) {
+        IrNode *extent = x.node->types[0].dims[axes[i]];
+        bool is_one = ir_known_i64(extent, &size) && size == 1;
+        if (all && !(is_one && ir_is_const(extent)))
+            continue;
+        if (!is_one && ir_known_i64(extent, &size))
+            return elab_fail(e, DIAG_E0203, call->span, "axis %u of %s has the size %lld, not 1", axes[i],
+                             elab_type_text(e, x), (long long)size);
+        if (!ir_is_const(extent)) {
+            IrNode *dims[IR_MAX_RANK];
+            memcpy(dims, x.node->types[0].dims, ir_rank(x.node) * sizeof *dims);
+            dims[axes[i]] =
+                ir_check_equal(&e->b, extent, ir_const_i64(&e->b, 1),
+                               elab_intern(e, "an axis that `squeeze` drops has the size 1; sizes differ"));
+            x.node = elab_with_dims(e, x.node, dims, ir_rank(x.node));
+        }
+        x.node = elab_drop_unit_axis(e, x.node, axes[i]);
+    }
+    return x;
+}
+
+Value builtin_broadcast_to(Elaborator *e, BuiltinCall *call) {
+    IrNode *dims[IR_MAX_RANK];
+    uint32_t rank;
+    int64_t one;
+    Value x;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!elab_shape_argument(e, call->values[1], call->spans[1], dims, &rank))
+        return elab_poison();
+    bool fits = ir_rank(x.node) <= rank;
+    elab_at(e, call->span);
+    for (uint32_t k = 0; fits && k < ir_rank(x.node); k++) {
+        IrNode *extent = x.node->types[0].dims[k], **wanted = &dims[rank - ir_rank(x.node) + k];
+        if (ir_const_value_i64(extent, &one) && one == 1)
+            continue;
+        IrNode *same = elab_same_extent(e, *wanted, extent, "sizes of axis %u of `broadcast_to` differ", k);
+        fits = same != NULL;
+        *wanted = same ? same : *wanted;
+    }
+    if (!fits)
+        return elab_fail(e, DIAG_E0203, call->span, "%s cannot be broadcast to this shape",
+                         elab_type_text(e, x));
+    return value_tensor(elab_with_dims(e, x.node, dims, rank));
+}
+
+/* ---- putting together
+ * ------------------------------------------------------------------------------------------------- */
+
+/* The items of a tuple or list as nodes of one dtype. */
+static bool parts_of(Elaborator *e, BuiltinCall *call, IrNode ***nodes, uint32_t *count) {
+    Value *items;
+    if (!elab_elements(e, call->values[0], call->spans[0], "the first argument", &items, count))
+        return false;
+    if (*count == 0) {
+        elab_fail(e, DIAG_E0204, call->spans[0], "`%s` needs a tensor at least", call->builtin->name);
+        return false;
+    }
+    *nodes = ARENA_ARRAY(e->arena, IrNode *, *count);
+    for (uint32_t i = 0; i < *count; i++)
+        if (value_is(items[i] = elab_tensor(e, items[i], call->spans[0], "an item"), VALUE_POISON))
+            return false;
+    Dtype dtype = elab_common_dtype(items, *count);
+    for (uint32_t i = 0; i < *count; i++)
+        (*nodes)[i] = elab_cast(e, items[i].node, dtype);
+    return true;
+}
+
+/* Makes all extents but that of `skip` equal. */
+static bool align_parts(Elaborator *e, BuiltinCall *call, IrNode **nodes, uint32_t count, int skip) {
+    uint32_t rank = ir_rank(nodes[0]);
+    IrNode *dims[IR_MAX_RANK];
+    memcpy(dims, nodes[0]->types[0].dims, rank * sizeof *dims);
+    for (uint32_t i = 1; i < count; i++) {
+        bool fits = ir_rank(nodes[i]) == rank;
+        for (uint32_t k = 0; fits && k < rank; k++) {
+            if ((int)k == skip)
+                continue;
+            IrNode *same = elab_same_extent(e, dims[k], nodes[i]->types[0].dims[k],
+                                            "sizes of axis %u of `%s` differ", k, call->builtin->name);
+            fits = same != NULL;
+            dims[k] = same;
+        }
+        if (!fits) {
+            elab_fail(e, DIAG_E0203, call->span, "`%s` cannot put %s and %s together", call->builtin->name,
+                      elab_type_text(e, value_tensor(nodes[0])), elab_type_text(e, value_tensor(nodes[i])));
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (skip >= 0)
+            dims[skip] = nodes[i]->types[0].dims[skip];
+        nodes[i] = elab_with_dims(e, nodes[i], dims, rank);
+    }
+    return true;
+}
+
+Value builtin_concat(Elaborator *e, BuiltinCall *call) {
+    IrNode **nodes;
+    uint32_t count, axis;
+    if (!parts_of(e, call, &nodes, &count))
+        return elab_poison();
+    if (ir_rank(nodes[0]) == 0)
+        return elab_fail(e, DIAG_E0203, call->spans[0],
+                         "`concat` needs tensors with an axis; `stack` takes scalars");
+    if (!elab_axis(e, call->values[1], ir_rank(nodes[0]), call->spans[1], &axis) ||
+        !align_parts(e, call, nodes, count, (int)axis))
+        return elab_poison();
+    return value_tensor(ir_concat(&e->b, nodes, count, axis));
+}
+
+Value builtin_stack(Elaborator *e, BuiltinCall *call) {
+    IrNode **nodes;
+    uint32_t count, axis;
+    if (!parts_of(e, call, &nodes, &count))
+        return elab_poison();
+    if (ir_rank(nodes[0]) + 1 > IR_MAX_RANK)
+        return elab_fail(e, DIAG_E0206, call->span, "a tensor has at most %d axes", IR_MAX_RANK);
+    if (!elab_axis(e, call->values[1], ir_rank(nodes[0]) + 1, call->spans[1], &axis) ||
+        !align_parts(e, call, nodes, count, -1))
+        return elab_poison();
+    for (uint32_t i = 0; i < count; i++)
+        nodes[i] = elab_with_unit_axis(e, nodes[i], axis);
+    return value_tensor(ir_concat(&e->b, nodes, count, axis));
+}
+
+Value builtin_take(Elaborator *e, BuiltinCall *call) {
+    uint32_t axis = 0;
+    Dtype dtype;
+    Value x, indices;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    indices = builtin_tensor(e, call, 1, "the indices of `take`");
+    if (value_is(indices, VALUE_POISON))
+        return indices;
+    elab_dtype_of(indices, &dtype);
+    if (!dtype_is_integer(dtype))
+        return elab_fail(e, DIAG_E0202, call->spans[1], "indices must be integers, not %s",
+                         dtype_name(dtype));
+    if (value_is(call->values[2], VALUE_NONE)) {
+        IrNode *size = ir_size(&e->b, x.node);
+        x.node = ir_reshape(&e->b, x.node, &size, 1);
+    } else if (!elab_axis(e, call->values[2], ir_rank(x.node), call->spans[2], &axis)) {
+        return elab_poison();
+    }
+    return elab_gather(e, x, indices, axis, call->span);
+}
+
+/* ---- questions
+ * -------------------------------------------------------------------------------------------------------- */
+
+static Value field(Elaborator *e, BuiltinCall *call, const char *name) {
+    Value x, out;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    elab_find_field(e, x, elab_intern(e, name), &out);
+    return out;
+}
+
+Value builtin_shape(Elaborator *e, BuiltinCall *call) {
+    return field(e, call, "shape");
+}
+Value builtin_dtype(Elaborator *e, BuiltinCall *call) {
+    return field(e, call, "dtype");
+}
+Value builtin_ndim(Elaborator *e, BuiltinCall *call) {
+    return field(e, call, "ndim");
+}
+Value builtin_size(Elaborator *e, BuiltinCall *call) {
+    return field(e, call, "size");
+}
+
+Value builtin_cast(Elaborator *e, BuiltinCall *call) {
+    Dtype dtype;
+    if (!elab_dtype_argument(e, call->values[1], call->spans[1], &dtype))
+        return elab_poison();
+    return elab_convert(e, call->values[0], dtype, call->spans[0], "what is converted");
+}
+
+Value builtin_float_dtype(Elaborator *e, BuiltinCall *call) {
+    Value out = field(e, call, "dtype");
+    if (out.kind == VALUE_DTYPE)
+        out.dtype = dtype_is_float(out.dtype) ? out.dtype : DTYPE_f64;
+    return out;
+}
+
+Value builtin_is_float(Elaborator *e, BuiltinCall *call) {
+    Value out = field(e, call, "dtype");
+    return out.kind == VALUE_DTYPE ? elab_constant(DTYPE_bool, dtype_is_float(out.dtype), false) : out;
+}
+
+Value builtin_len(Elaborator *e, BuiltinCall *call) {
+    if (call->values[0].kind == VALUE_TUPLE)
+        return elab_int(e, call->values[0].tuple->count);
+    Value shape = field(e, call, "shape");
+    if (shape.kind != VALUE_TUPLE)
+        return shape;
+    return shape.tuple->count ? shape.tuple->items[0]
+                              : elab_fail(e, DIAG_E0201, call->spans[0], "a scalar has no length");
+}

@@ -1,0 +1,486 @@
+/* Values as typed nodes: what a value is, how it is named in messages, and conversions that lose nothing. */
+#include "frontend/elab.h"
+
+Value elab_fail(Elaborator *e, DiagCode code, Span span, const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    const char *message = arena_format_list(e->sink->arena, format, list);
+    va_end(list);
+    diag_error(e->sink, code, span, "%s", message);
+    return elab_poison();
+}
+
+Value elab_unsupported(Elaborator *e, Span span, const char *what) {
+    return elab_fail(e, DIAG_E0900, span, "%s: not supported yet", what);
+}
+
+Value elab_constant(Dtype dtype, uint64_t bits, bool is_weak) {
+    return (Value){.kind = VALUE_CONSTANT, .is_weak = is_weak, .dtype = dtype, .bits = bits};
+}
+
+Value elab_int(Elaborator *e, int64_t value) {
+    (void)e;
+    return elab_constant(DTYPE_i64, (uint64_t)value, true);
+}
+
+Value elab_node(Elaborator *e, Value value) {
+    Value out = value;
+    if (value.kind == VALUE_SLOT) {
+        out = value_tensor(elab_slot_node(e, value.slot));
+        out.is_weak = value.is_weak;
+    } else if (value.kind == VALUE_CONSTANT) {
+        out = value_tensor(ir_const(&e->b, value.dtype, value.bits));
+        out.is_weak = value.is_weak;
+    }
+    return out;
+}
+
+Value elab_tensor(Elaborator *e, Value value, Span span, const char *what) {
+    switch (value.kind) {
+    case VALUE_POISON:
+    case VALUE_TENSOR:
+        return value;
+    case VALUE_SLOT:
+    case VALUE_CONSTANT:
+        return elab_node(e, value);
+    default:
+        return elab_fail(e, DIAG_E0201, span, "%s must be a tensor or a scalar, not %s", what,
+                         elab_kind_text(e, value));
+    }
+}
+
+bool elab_dtype_of(Value value, Dtype *out) {
+    switch (value.kind) {
+    case VALUE_TENSOR:
+        return *out = ir_dtype(value.node), true;
+    case VALUE_SLOT:
+        return *out = value.slot->dtype, true;
+    case VALUE_CONSTANT:
+        return *out = value.dtype, true;
+    default:
+        return false;
+    }
+}
+
+bool elab_rank_of(Value value, uint32_t *out) {
+    switch (value.kind) {
+    case VALUE_TENSOR:
+        return *out = ir_rank(value.node), true;
+    case VALUE_SLOT:
+        return *out = value.slot->rank, true;
+    case VALUE_CONSTANT:
+        return *out = 0, true;
+    default:
+        return false;
+    }
+}
+
+bool elab_is_scalar(Value value) {
+    uint32_t rank;
+    return elab_rank_of(value, &rank) && rank == 0;
+}
+
+bool elab_constant_int(Value value, int64_t *out) {
+    if (value.kind == VALUE_CONSTANT && (dtype_is_integer(value.dtype) || value.dtype == DTYPE_bool))
+        return *out = (int64_t)value.bits, value.dtype != DTYPE_u64 || value.bits <= INT64_MAX;
+    return value.kind == VALUE_TENSOR && ir_const_value_i64(value.node, out);
+}
+
+bool elab_constant_bool(Value value, bool *out) {
+    int64_t integer;
+    Dtype dtype;
+    if (!elab_dtype_of(value, &dtype) || dtype != DTYPE_bool || !elab_constant_int(value, &integer))
+        return false;
+    *out = integer != 0;
+    return true;
+}
+
+Value elab_strengthen(Value value) {
+    value.is_weak = false;
+    return value;
+}
+
+/* ---- text ---------------------------------------------------------------------------------------- */
+
+const char *elab_place(Elaborator *e, Span span) {
+    SourcePlace place = source_place(e->options.sources, span.begin);
+    if (!place.file)
+        return "the program";
+    return arena_format(e->sink->arena, "%s:%u:%u", place.file->name, place.line, place.column);
+}
+
+const char *elab_line(Elaborator *e, Span span) {
+    SourcePlace place = source_place(e->options.sources, span.begin);
+    if (!place.file)
+        return "the program";
+    return arena_format(e->sink->arena, "%s:%u", place.file->name, place.line);
+}
+
+void elab_at(Elaborator *e, Span span) {
+    Span place = span;
+    for (const CallFrame *frame = e->frame; frame && frame->closure->is_library; frame = frame->parent)
+        place = frame->call;
+    e->b.span = place;
+}
+
+const char *elab_extent_text(Elaborator *e, const IrNode *extent) {
+    int64_t value;
+    if (ir_known_i64(extent, &value))
+        return arena_format(e->sink->arena, "%lld", (long long)value);
+    for (const Scope *scope = e->scope; scope; scope = scope->parent) /* a dim of the function in hand */
+        for (uint32_t i = 0; i < scope->bindings.count; i++) {
+            const Binding *binding = scope->bindings.items[i];
+            if (binding->kind == BINDING_DIM && binding->value.kind == VALUE_TENSOR &&
+                binding->value.node == extent)
+                return binding->name->text;
+        }
+    return "_";
+}
+
+static const char *slot_text(Elaborator *e, const ElabSlot *slot) {
+    TextBuffer text = {.arena = e->sink->arena};
+    text_add(&text, dtype_name(slot->dtype));
+    for (uint32_t k = 0; k < slot->rank; k++)
+        if (slot->is_known)
+            text_format(&text, "%s%lld", k ? ", " : "[", (long long)slot->shape[k]);
+        else
+            text_format(&text, "%s_", k ? ", " : "[");
+    if (slot->rank)
+        text_add(&text, "]");
+    return text.text;
+}
+
+static const char *node_text(Elaborator *e, const IrNode *node) {
+    TextBuffer text = {.arena = e->sink->arena};
+    text_add(&text, dtype_name(ir_dtype(node)));
+    for (uint32_t k = 0; k < ir_rank(node); k++)
+        text_format(&text, "%s%s", k ? ", " : "[", elab_extent_text(e, node->types[0].dims[k]));
+    if (ir_rank(node))
+        text_add(&text, "]");
+    return text.text;
+}
+
+static const char *tuple_text(Elaborator *e, const ValueTuple *tuple) {
+    TextBuffer text = {.arena = e->sink->arena};
+    text_add(&text, "(");
+    for (uint32_t i = 0; i < tuple->count; i++)
+        text_format(&text, "%s%s", i ? ", " : "", elab_type_text(e, tuple->items[i]));
+    text_add(&text, tuple->count == 1 ? ",)" : ")");
+    return text.text;
+}
+
+const char *elab_type_text(Elaborator *e, Value value) {
+    switch (value.kind) {
+    case VALUE_TENSOR:
+        return node_text(e, value.node);
+    case VALUE_CONSTANT:
+        return dtype_name(value.dtype);
+    case VALUE_SLOT:
+        return slot_text(e, value.slot);
+    case VALUE_TUPLE:
+        return tuple_text(e, value.tuple);
+    case VALUE_NONE:
+        return "None";
+    case VALUE_STRING:
+        return "string";
+    case VALUE_DTYPE:
+        return "dtype";
+    case VALUE_FUNCTION:
+        return value.function->name ? arena_format(e->sink->arena, "fn %s", value.function->name->text)
+                                    : "fn";
+    case VALUE_BUILTIN:
+        return arena_format(e->sink->arena, "fn %s", value.builtin->name);
+    case VALUE_RANGE:
+        return "range";
+    case VALUE_UNIT:
+        return "nothing";
+    default:
+        return "_";
+    }
+}
+
+const char *elab_kind_text(Elaborator *e, Value value) {
+    switch (value.kind) {
+    case VALUE_STRING:
+        return "a string";
+    case VALUE_DTYPE:
+        return "a dtype";
+    case VALUE_FUNCTION:
+    case VALUE_BUILTIN:
+        return "a function";
+    case VALUE_RANGE:
+        return "a range";
+    case VALUE_TUPLE:
+        return arena_format(e->sink->arena, "a tuple %s", tuple_text(e, value.tuple));
+    default:
+        return elab_type_text(e, value);
+    }
+}
+
+const char *elab_origin(Elaborator *e, const AstNode *node) {
+    if (!ast_is(node, AST_NAME))
+        return NULL;
+    Binding *binding = elab_lookup(e, node->name, NULL);
+    if (!binding || !binding->span.end)
+        return NULL;
+    return arena_format(e->sink->arena, "`%s` (%s)", node->name->text, elab_line(e, binding->span));
+}
+
+/* ---- conversions ----------------------------------------------------------------------------------- */
+
+IrNode *elab_cast(Elaborator *e, IrNode *node, Dtype dtype) {
+    return ir_dtype(node) == dtype ? node : ir_cast(&e->b, node, dtype);
+}
+
+static bool integer_fits(int64_t value, Dtype from, Dtype to) {
+    unsigned bits = dtype_info[to].bytes * 8u;
+    if (from == DTYPE_u64 && value < 0)
+        return to == DTYPE_u64;
+    if (dtype_kind(to) == KIND_UNSIGNED)
+        return value >= 0 && (bits == 64 || value < (int64_t)1 << bits);
+    return bits == 64 || (value >= -((int64_t)1 << (bits - 1)) && value < (int64_t)1 << (bits - 1));
+}
+
+Value elab_promote_to(Elaborator *e, Value value, Dtype dtype, Span span) {
+    Dtype from;
+    if (!elab_dtype_of(value, &from))
+        return value;
+    bool is_integer = dtype_is_integer(from) && dtype_is_integer(dtype) && from != dtype;
+    if (value.kind == VALUE_CONSTANT && is_integer && !integer_fits((int64_t)value.bits, from, dtype))
+        return elab_fail(e, DIAG_E0207, span, "%lld does not fit %s", (long long)value.bits,
+                         dtype_name(dtype));
+    Value out = elab_node(e, value);
+    out.node = elab_cast(e, out.node, dtype);
+    return out;
+}
+
+/* A value written as a literal takes the dtype that its receiver declares, if its kind allows it. */
+static bool literal_takes(Dtype from, Dtype to) {
+    if (from == DTYPE_bool)
+        return to == DTYPE_bool;
+    if (dtype_is_integer(from))
+        return to != DTYPE_bool;
+    return dtype_is_float(to) || dtype_kind(to) == KIND_COMPLEX;
+}
+
+Value elab_coerce(Elaborator *e, Value value, Dtype dtype, Span span, DiagCode code, const char *what) {
+    Dtype from;
+    if (!elab_dtype_of(value, &from) || from == dtype)
+        return value.kind == VALUE_TENSOR || value.kind == VALUE_POISON
+                   ? elab_strengthen(value)
+                   : elab_strengthen(elab_node(e, value));
+    bool fits = dtype_fits(from, dtype) && (from != DTYPE_bool || dtype == DTYPE_bool);
+    if (!fits && !(value.is_weak && literal_takes(from, dtype))) {
+        Diag *diag = diag_error(e->sink, code, span, "%s is %s, and %s does not convert to it without loss",
+                                what, dtype_name(dtype), elab_type_text(e, value));
+        diag_note(e->sink, diag, "a conversion that can lose is written: %s(…)", dtype_name(dtype));
+        return elab_poison();
+    }
+    return elab_strengthen(elab_promote_to(e, value, dtype, span));
+}
+
+Dtype elab_common_dtype(const Value *values, uint32_t count) {
+    Dtype strong = DTYPE_bool, weak = DTYPE_bool, dtype;
+    bool has_strong = false, has_weak = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!elab_dtype_of(values[i], &dtype))
+            continue;
+        if (values[i].is_weak && elab_is_scalar(values[i])) {
+            weak = has_weak ? dtype_promote(weak, dtype) : dtype;
+            has_weak = true;
+        } else {
+            strong = has_strong ? dtype_promote(strong, dtype) : dtype;
+            has_strong = true;
+        }
+    }
+    return !has_strong ? weak : has_weak ? dtype_promote_weak(strong, weak) : strong;
+}
+
+/* ---- shapes ------------------------------------------------------------------------------------------ */
+
+IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format, ...) {
+    int64_t a, c;
+    if (x == y)
+        return x;
+    if (ir_known_i64(x, &a) && ir_known_i64(y, &c) && a != c)
+        return NULL;
+    va_list list;
+    va_start(list, format);
+    Name message = elab_intern(e, arena_format_list(e->arena, format, list));
+    va_end(list);
+    return ir_check_equal(&e->b, x, y, message);
+}
+
+IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank) {
+    IrType wanted = {.rank = rank, .dims = (IrNode **)dims};
+    return ir_same_dims(ir_type(x), &wanted) ? x : ir_broadcast_trailing(&e->b, x, dims, rank);
+}
+
+void elab_shape_error(Elaborator *e, Span span, const char *name, const Value *values,
+                      const OperandInfo *infos, uint32_t count, const char *note) {
+    Diag *diag = diag_error(e->sink, DIAG_E0203, span, "shapes do not match for `%s`", name);
+    for (uint32_t i = 0; i < count; i++)
+        diag_label(e->sink, diag, infos[i].span, "%s", elab_type_text(e, values[i]));
+    if (note)
+        diag_note(e->sink, diag, "%s", note);
+}
+
+const char *elab_sizes_note(Elaborator *e, const char *what, const IrNode *left, const AstNode *left_node,
+                            const IrNode *right, const AstNode *right_node) {
+    TextBuffer note = {.arena = e->sink->arena};
+    const char *size[2] = {elab_extent_text(e, left), elab_extent_text(e, right)};
+    const char *origin[2] = {elab_origin(e, left_node), elab_origin(e, right_node)};
+    text_format(&note, "the %s %s and %s differ", what, size[0], size[1]);
+    if (origin[0])
+        text_format(&note, ": %s comes from %s", size[0], origin[0]);
+    if (origin[1])
+        text_format(&note, origin[0] ? ", %s from %s" : ": %s comes from %s", size[1], origin[1]);
+    return note.text;
+}
+
+static void broadcast_error(Elaborator *e, IrNode **nodes, const OperandInfo *infos, uint32_t count,
+                            Span span, const char *name, uint32_t first, uint32_t second, uint32_t back) {
+    Value values[8];
+    for (uint32_t i = 0; i < count && i < 8; i++)
+        values[i] = value_tensor(nodes[i]);
+    IrNode *x = nodes[first], *y = nodes[second];
+    const char *note = elab_sizes_note(e, "sizes", x->types[0].dims[ir_rank(x) - 1 - back], infos[first].node,
+                                       y->types[0].dims[ir_rank(y) - 1 - back], infos[second].node);
+    elab_shape_error(e, span, name, values, infos, count < 8 ? count : 8, note);
+}
+
+bool elab_broadcast(Elaborator *e, IrNode **nodes, const OperandInfo *infos, uint32_t count, Span span,
+                    const char *name) {
+    IrNode *dims[IR_MAX_RANK];
+    uint32_t rank = 0, owner[IR_MAX_RANK] = {0};
+    int64_t one;
+    for (uint32_t i = 0; i < count; i++)
+        rank = ir_rank(nodes[i]) > rank ? ir_rank(nodes[i]) : rank;
+    for (uint32_t axis = 0; axis < rank; axis++) {
+        uint32_t back = rank - 1 - axis;
+        dims[axis] = NULL;
+        for (uint32_t i = 0; i < count; i++) {
+            if (ir_rank(nodes[i]) <= back)
+                continue;
+            IrNode *extent = nodes[i]->types[0].dims[ir_rank(nodes[i]) - 1 - back];
+            if (dims[axis] && ir_const_value_i64(extent, &one) && one == 1)
+                continue;
+            if (!dims[axis] || (ir_const_value_i64(dims[axis], &one) && one == 1)) {
+                dims[axis] = extent;
+                owner[axis] = i;
+                continue;
+            }
+            IrNode *same =
+                elab_same_extent(e, dims[axis], extent, "sizes of axis %u of `%s` differ", axis, name);
+            if (!same) {
+                broadcast_error(e, nodes, infos, count, span, name, owner[axis], i, back);
+                return false;
+            }
+            dims[axis] = same;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++)
+        nodes[i] = elab_with_dims(e, nodes[i], dims, rank);
+    return true;
+}
+
+/* ---- elementwise ops ------------------------------------------------------------------------------------
+ */
+
+static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dtype *out) {
+    *out = common;
+    if (dtype_kind(common) == KIND_COMPLEX) {
+        elab_unsupported(e, span, "complex arithmetic");
+        return false;
+    }
+    bool is_exact = dtype_is_integer(common) || common == DTYPE_bool;
+    switch (op_info[op].dtype) {
+    case RULE_FLOAT:
+        *out = op == OP_div && is_exact ? DTYPE_f64 : dtype_to_float(common);
+        return true;
+    case RULE_NUMBER:
+        if (common != DTYPE_bool)
+            return true;
+        diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", op_name(op));
+        return false;
+    case RULE_INTEGER:
+        if (is_exact)
+            return true;
+        diag_error(e->sink, DIAG_E0202, span, "`%s` is defined for integers and bool, not for %s",
+                   op_name(op), dtype_name(common));
+        return false;
+    case RULE_LOGICAL:
+        *out = DTYPE_bool;
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* Integer division by zero is an error when it runs. */
+static bool check_divisor(Elaborator *e, Op op, IrNode **divisor, Span span) {
+    int64_t value;
+    if ((op != OP_floordiv && op != OP_mod) || !dtype_is_integer(ir_dtype(*divisor)))
+        return true;
+    if (ir_const_value_i64(*divisor, &value)) {
+        if (value == 0)
+            diag_error(e->sink, DIAG_E0303, span, "integer division by zero");
+        return value != 0;
+    }
+    IrNode *zero = ir_const(&e->b, ir_dtype(*divisor), 0);
+    zero = elab_with_dims(e, zero, (*divisor)->types[0].dims, ir_rank(*divisor));
+    IrNode *nonzero = ir_binary(&e->b, OP_ne, *divisor, zero);
+    uint32_t axes[IR_MAX_RANK];
+    for (uint32_t k = 0; k < ir_rank(nonzero); k++)
+        axes[k] = k;
+    if (ir_rank(nonzero))
+        nonzero = ir_reduce(&e->b, OP_all, nonzero, axes, ir_rank(nonzero), DTYPE_bool, DTYPE_bool);
+    *divisor =
+        ir_check_true(&e->b, nonzero, *divisor, DIAG_E0303, elab_intern(e, "integer division by zero"));
+    return true;
+}
+
+static bool is_constant_two(Value value) {
+    int64_t integer;
+    if (value.kind != VALUE_CONSTANT)
+        return false;
+    if (elab_constant_int(value, &integer))
+        return integer == 2;
+    return value.dtype == DTYPE_f64 && value.bits == 0x4000000000000000u;
+}
+
+Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span) {
+    uint32_t count = op_info[op].arity, first = op == OP_where;
+    bool is_weak = true;
+    Value folded;
+    for (uint32_t i = 0; i < count; i++) {
+        if (value_is(operands[i], VALUE_POISON))
+            return elab_poison();
+        is_weak = is_weak && operands[i].is_weak && elab_is_scalar(operands[i]);
+    }
+    Dtype dtype;
+    if (!elementwise_dtype(e, op, elab_common_dtype(operands + first, count - first), span, &dtype))
+        return elab_poison();
+    if (elab_fold(e, op, operands, count, &folded))
+        return folded;
+    IrNode *nodes[3];
+    for (uint32_t i = 0; i < count; i++) {
+        Value value =
+            i < first ? elab_node(e, operands[i]) : elab_promote_to(e, operands[i], dtype, infos[i].span);
+        if (value_is(value, VALUE_POISON))
+            return value;
+        nodes[i] = value.node;
+        if (i < first && ir_dtype(nodes[i]) != DTYPE_bool)
+            return elab_fail(e, DIAG_E0202, infos[i].span, "the condition of `where` must be bool, not %s",
+                             elab_type_text(e, value));
+    }
+    elab_at(e, span);
+    if ((count > 1 && !check_divisor(e, op, &nodes[1], span)) ||
+        !elab_broadcast(e, nodes, infos, count, span, op_name(op)))
+        return elab_poison();
+    Value out = value_tensor(op == OP_pow && is_constant_two(operands[1])
+                                 ? ir_binary(&e->b, OP_mul, nodes[0], nodes[0])
+                                 : ir_elementwise(&e->b, op, nodes));
+    out.is_weak = is_weak;
+    return out;
+}

@@ -1,0 +1,103 @@
+/* Values while a program is elaborated: IR nodes, and the things that exist only at compile time.
+ *
+ * A Value is copied freely; what it points to is never changed after it was made, except that the driver
+ * fills in a slot.  POISON stands for a value that an error took away (or that `gmx check` cannot know):
+ * nothing is reported about it again. */
+#ifndef GMX_FRONTEND_VALUE_H
+#define GMX_FRONTEND_VALUE_H
+
+#include "frontend/ast.h"
+#include "ir/ir.h"
+
+typedef enum ValueKind {
+    VALUE_POISON,
+    VALUE_UNIT, /* of a statement */
+    VALUE_NONE,
+    VALUE_TENSOR,   /* a node of the current unit */
+    VALUE_CONSTANT, /* a scalar known when compiling; outlives units */
+    VALUE_SLOT,     /* a tensor that outlives units */
+    VALUE_TOKEN,    /* an effect token: internal */
+    VALUE_STRING,
+    VALUE_DTYPE,
+    VALUE_FUNCTION,
+    VALUE_BUILTIN,
+    VALUE_TUPLE,
+    VALUE_RANGE,
+} ValueKind;
+
+/* A run-time tensor between units.  The elaborator makes slots; the driver fills in what follows once the
+ * unit that computes it ran.  A slot with `data` is a constant of the source: the driver makes its tensor. */
+typedef struct ElabSlot {
+    uint32_t id;
+    Name name; /* of the variable it was made for, or NULL */
+    Dtype dtype;
+    uint32_t rank;
+    bool is_known; /* shape and is_contiguous hold; false while the unit did not run (gmx check) */
+    bool is_contiguous;
+    int64_t shape[IR_MAX_RANK];
+    bool has_value; /* a scalar integer or bool whose value is known: only a hint for sizes */
+    int64_t value;
+    const void *data; /* elements in C order, or NULL */
+    void *tensor;     /* the driver's */
+} ElabSlot;
+
+typedef struct Value Value;
+typedef struct Builtin Builtin;
+typedef struct Scope Scope;
+
+typedef struct Closure {
+    const AstNode *function; /* FUNCTION */
+    Scope *environment;      /* captured values, then the globals of its file */
+    Name name;               /* NULL: anonymous */
+    bool is_library;         /* of stdlib/ */
+    bool is_broken;          /* an error in it was reported: calls give POISON */
+    bool is_checked;
+} Closure;
+
+typedef struct ValueTuple {
+    uint32_t count;
+    Value *items;
+} ValueTuple;
+
+struct Value {
+    ValueKind kind;
+    bool
+        is_weak; /* scalars: promotes like a literal; tensors: written as a literal, takes a declared dtype */
+    union {
+        IrNode *node;
+        struct {
+            Dtype dtype; /* of DTYPE and CONSTANT */
+            uint64_t bits;
+        };
+        ElabSlot *slot;
+        struct {
+            const char *text;
+            uint32_t length;
+        };
+        Closure *function;
+        const Builtin *builtin;
+        ValueTuple *tuple; /* of RANGE: its begin and end, i64 scalars */
+    };
+};
+
+static inline Value value_of_kind(ValueKind kind) {
+    return (Value){.kind = kind};
+}
+static inline Value value_tensor(IrNode *node) {
+    return (Value){.kind = VALUE_TENSOR, .node = node};
+}
+static inline Value value_weak(IrNode *node) {
+    return (Value){.kind = VALUE_TENSOR, .is_weak = true, .node = node};
+}
+static inline bool value_has_items(Value value) {
+    return value.kind == VALUE_TUPLE || value.kind == VALUE_RANGE;
+}
+static inline bool value_is(Value value, ValueKind kind) {
+    return value.kind == kind;
+}
+/* After elab_node gave it one. */
+static inline bool value_has_node(Value value) {
+    return value.kind == VALUE_TENSOR || value.kind == VALUE_TOKEN;
+}
+
+#endif
