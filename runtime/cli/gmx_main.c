@@ -2,6 +2,7 @@
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/options.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/repl.h"
 #include "runtime/cli/tool.h"
 
 #include <stdio.h>
@@ -45,6 +46,8 @@ static int run(Options *options) {
         return run_code(options, "<-e>", options->code, strlen(options->code));
     if (options->file_count && strcmp(options->files[0], "-"))
         return run_file(options, options->files[0]);
+    if (!options->file_count && isatty(STDIN_FILENO))
+        return repl_run(options);
     return run_input(options);
 }
 

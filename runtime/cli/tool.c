@@ -136,7 +136,7 @@ static int write_in_place(const char *path, const char *text, size_t length) {
     return close(fd) && !error ? errno : error;
 }
 
-int tool_write_file(const char *path, const char *text, size_t length) {
+int tool_write_file(const char *path, const char *text, size_t length, unsigned mode) {
     struct stat old;
     bool exists = stat(path, &old) == 0;
     if (exists && !S_ISREG(old.st_mode))
@@ -152,7 +152,7 @@ int tool_write_file(const char *path, const char *text, size_t length) {
         mode_t mask = umask(0);
         umask(mask);
         error = write_whole(fd, text, length);
-        if (!error && fchmod(fd, exists ? old.st_mode & 07777 : 0666 & ~mask))
+        if (!error && fchmod(fd, exists ? old.st_mode & 07777 : mode & ~mask))
             error = errno;
         if (close(fd) && !error)
             error = errno;
