@@ -186,8 +186,9 @@ void host_print(Host *host, const IrNode *node) {
     uint32_t count = node->operand_count - 1;
     for (uint32_t k = 0; k < count; k++)
         host_describe(host, k, &node->operands[1 + k]->types[0], host_value(host, node->operands[1 + k]));
-    LLVMValueRef arguments[] = {host->ctx, host_text(host, node->text ? node->text->text : ""),
-                                LLVMConstInt(host->i32, count, false),
+    LLVMValueRef format =
+        host_bytes(host, node->text ? node->text->text : "", node->text ? node->text->length : 0);
+    LLVMValueRef arguments[] = {host->ctx, format, LLVMConstInt(host->i32, count, false),
                                 host_area(host, &host->views, 0, sizeof(gmxrt_view)), host_span(host, node)};
     host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_print", host->i32, arguments, 5)));
 }

@@ -391,6 +391,35 @@ Test(host, failure_among_results) {
     bench_end(&bench);
 }
 
+/* ---- effects --------------------------------------------------------------------------------------- */
+static void collect(void *user, const char *written, size_t length) {
+    strncat(user, written, length);
+}
+
+/* for i in 0 .. n { print("round {i} of {n:03}") }; the first hole's number is the byte 0 */
+Test(host, prints_in_order) {
+    Bench bench;
+    bench_begin(&bench, NULL);
+    IrBuilder b = bench_function(&bench, "prints");
+    IrNode *n = scalar_parameter(&bench, &b, "n"), *token = ir_token(&b);
+    IrRegion *body = ir_region_new(b.function, b.region);
+    IrBuilder inner = ir_builder_at(b.function, body);
+    IrNode *i = scalar_parameter(&bench, &inner, "i"), *given = ir_token_parameter(&inner);
+    static const char format[] = "round \x01\0\x02\x03 of \x01\x01\x02"
+                                 "03\x03";
+    IrNode *printed =
+        ir_print(&inner, given, intern(&bench.names, format, sizeof format - 1), (IrNode *[]){i, n}, 2);
+    ir_set_results(&inner, &printed, 1);
+    IrNode *loop = ir_for(&b, ir_const_i64(&b, 0), n, &token, 1, body);
+    ir_set_results(&b, (IrNode *[]){loop, n}, 2);
+    char written[256] = "";
+    bench.ctx->write = collect;
+    bench.ctx->user = written;
+    cr_assert_eq(bench_call1(&bench, bench_compile(&bench), 3), 3);
+    cr_assert_str_eq(written, "round 0 of 003\nround 1 of 003\nround 2 of 003\n");
+    bench_end(&bench);
+}
+
 /* ---- errors of the back end -------------------------------------------------------------------------- */
 Test(backend, missing_runtime_function_is_an_error) {
     Bench bench;
