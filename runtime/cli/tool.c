@@ -15,7 +15,12 @@
 
 enum { READ_STEP = 64 << 10 };
 
+/* Status 5 is for a back end asked for by name; that `auto` finds none is a broken installation. */
+static bool is_backend_named;
+
 gmx_session *tool_open_session(Options *options) {
+    const char *backend = options->session.backend;
+    is_backend_named = backend && strcmp(backend, "auto");
     gmx_session *session = NULL;
     options->session.write_error = output_write_error;
     if (!options->session.write)
@@ -46,7 +51,7 @@ int tool_report(gmx_session *session, gmx_status status) {
     case GMX_NO_MEMORY:
         return is_interrupted ? STATUS_INTERRUPTED : 1;
     case GMX_NO_BACKEND:
-        return 5;
+        return is_backend_named ? 5 : 3;
     default:
         return 3;
     }
