@@ -14,14 +14,15 @@ static bool is_const(LLVMValueRef value, int64_t expected) {
     return LLVMIsAConstantInt(value) && LLVMConstIntGetSExtValue(value) == expected;
 }
 
+/* i64 values wrap, also where they only look like indices: no overflow flags here. */
 static LLVMValueRef index_add(Emit *e, LLVMValueRef a, LLVMValueRef b) {
-    return is_const(a, 0) ? b : is_const(b, 0) ? a : emit_add(e, a, b);
+    return is_const(a, 0) ? b : is_const(b, 0) ? a : LLVMBuildAdd(e->build.builder, a, b, "");
 }
 
 static LLVMValueRef index_mul(Emit *e, LLVMValueRef a, LLVMValueRef b) {
     if (is_const(a, 0) || is_const(b, 1))
         return a;
-    return is_const(b, 0) || is_const(a, 1) ? b : emit_mul(e, a, b);
+    return is_const(b, 0) || is_const(a, 1) ? b : LLVMBuildMul(e->build.builder, a, b, "");
 }
 
 static bool varies(const Emit *e, const KernelExpr *expr) {
@@ -42,9 +43,9 @@ static bool affine_op(Emit *e, const KernelExpr *expr, LLVMValueRef *base, LLVMV
         *coefficient = is_const(c[0], 0) ? index_mul(e, b[0], c[1]) : index_mul(e, c[0], b[1]);
         return true;
     }
-    *base = expr->op == OP_add ? index_add(e, b[0], b[1]) : LLVMBuildNSWSub(e->build.builder, b[0], b[1], "");
+    *base = expr->op == OP_add ? index_add(e, b[0], b[1]) : LLVMBuildSub(e->build.builder, b[0], b[1], "");
     *coefficient =
-        expr->op == OP_add ? index_add(e, c[0], c[1]) : LLVMBuildNSWSub(e->build.builder, c[0], c[1], "");
+        expr->op == OP_add ? index_add(e, c[0], c[1]) : LLVMBuildSub(e->build.builder, c[0], c[1], "");
     return true;
 }
 

@@ -59,7 +59,7 @@ static double now(void) {
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
 }
 
-static LLVMTargetMachineRef machine_new(void) {
+static LLVMTargetMachineRef machine_new(const char *named_cpu) {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
@@ -68,8 +68,9 @@ static LLVMTargetMachineRef machine_new(void) {
          *features = LLVMGetHostCPUFeatures(), *error = NULL;
     LLVMTargetRef target;
     LLVMGetTargetFromTriple(triple, &target, &error);
-    LLVMTargetMachineRef machine = LLVMCreateTargetMachine(
-        target, triple, cpu, features, LLVMCodeGenLevelLess, LLVMRelocPIC, LLVMCodeModelJITDefault);
+    LLVMTargetMachineRef machine =
+        LLVMCreateTargetMachine(target, triple, named_cpu ? named_cpu : cpu, named_cpu ? "" : features,
+                                LLVMCodeGenLevelLess, LLVMRelocPIC, LLVMCodeModelJITDefault);
     LLVMDisposeMessage(triple);
     LLVMDisposeMessage(cpu);
     LLVMDisposeMessage(features);
@@ -114,7 +115,7 @@ static void link_object(KernelRunner *runner, LLVMMemoryBufferRef object) {
 }
 
 static void compile_module(KernelRunner *runner, LLVMModuleRef module, RunnerOptions options) {
-    LLVMTargetMachineRef machine = machine_new();
+    LLVMTargetMachineRef machine = machine_new(options.cpu);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
     LLVMSetModuleDataLayout(module, layout);
     LLVMDisposeTargetData(layout);

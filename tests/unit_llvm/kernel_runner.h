@@ -21,6 +21,7 @@ typedef struct KernelRunner {
 
 typedef struct RunnerOptions {
     unsigned vector_bytes; /* 0: 64 */
+    const char *cpu;       /* NULL: this machine's */
     int level;             /* 0: the default list */
     bool wants_assembly;
     int chunks; /* parallel loops are cut into this many calls; 0: one */

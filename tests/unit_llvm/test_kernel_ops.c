@@ -98,15 +98,14 @@ static Kernel *build_kernel(Vectors *vectors, Interner *names) {
     return kernel;
 }
 
-static void run_cases(Vectors *vectors, unsigned vector_bytes) {
+static void run_cases(Vectors *vectors, RunnerOptions options) {
     KernelRunner runner;
     Interner names;
     RunnerContext context = {0};
     int64_t arguments[MOST_CASES * 6], count = 0;
     interner_init(&names, &vectors->arena);
-    cr_assert(runner_open_kernel(&runner, build_kernel(vectors, &names),
-                                 (RunnerOptions){.vector_bytes = vector_bytes}),
-              "%s: %s", op_name(vectors->op), runner.message);
+    cr_assert(runner_open_kernel(&runner, build_kernel(vectors, &names), options), "%s: %s",
+              op_name(vectors->op), runner.message);
     for (uint32_t i = 0; i < vectors->count; i++) {
         const Case *c = &vectors->cases[i];
         for (uint32_t k = 0; k < op_info[vectors->op].arity; k++)
@@ -164,13 +163,13 @@ static void compare(const Vectors *vectors, const Case *c, const uint8_t *result
     }
 }
 
-static void check_width(unsigned vector_bytes) {
+static void check(RunnerOptions options) {
     Vectors vectors;
     for (int op = 1; op < OP_COUNT; op++) {
         if (!op_is_elementwise((Op)op) || !*op_info[op].numpy)
             continue;
         read_vectors(&vectors, (Op)op);
-        run_cases(&vectors, vector_bytes);
+        run_cases(&vectors, options);
         for (uint32_t i = 0; i < vectors.count; i++) {
             compare(&vectors, &vectors.cases[i], vectors.cases[i].vector_result, "vector");
             compare(&vectors, &vectors.cases[i], vectors.cases[i].serial_result, "serial");
@@ -180,9 +179,13 @@ static void check_width(unsigned vector_bytes) {
 }
 
 Test(kernel_ops, numpy_64) {
-    check_width(64);
+    check((RunnerOptions){.vector_bytes = 64});
 }
 
 Test(kernel_ops, numpy_32) {
-    check_width(32);
+    check((RunnerOptions){.vector_bytes = 32});
+}
+
+Test(kernel_ops, numpy_on_x86_64_v3) {
+    check((RunnerOptions){.vector_bytes = 32, .cpu = "x86-64-v3"});
 }

@@ -575,3 +575,17 @@ Test(kernel_run, casts_of_every_pair) {
     }
     fclose(file);
 }
+
+Test(kernel_run, integer_data_wraps_in_lanes) {
+    KernelRunner r =
+        opened("kernel k(n: i64, y: out buffer i64) {"
+               "  for.vector i in 0 .. n { let t: i64 = i * 6148914691236517205 + 9000000000000000000"
+               "    y[i] = t * 3 } }",
+               64);
+    int64_t y[21];
+    RunnerContext context = {0};
+    runner_call(&r, &context, (int64_t[]){21, address(y)});
+    for (uint64_t i = 0; i < 21; i++)
+        cr_expect((uint64_t)y[i] == (i * 6148914691236517205u + 9000000000000000000u) * 3);
+    runner_close(&r);
+}
