@@ -355,6 +355,17 @@ Test(kernel_run, balanced_spmm) {
                 cr_expect(y[i * D + k] == fmaxf(sum, 0));
             }
     }
+    /* Half of the chunks hold about half of the work, and whole rows. */
+    RunnerContext half = {.chunks = 2, .only_first_chunk = true};
+    memset(y, 0xff, ROWS * D * 4);
+    cr_assert(runner_call(
+                  &r, &half,
+                  (int64_t[]){address(ap), address(ai), address(av), address(h), ROWS, D, address(y)}) == 0);
+    int64_t done = 0;
+    while (done < ROWS && !isnan(y[done * D]))
+        done++;
+    double share = (double)(ap[done] + done) / (double)(ap[ROWS] + ROWS);
+    cr_expect(share > 0.2 && share < 0.8 && isnan(y[(ROWS - 1) * D]), "%g", share);
     RunnerContext context = {0};
     cr_expect(runner_call(&r, &context, (int64_t[]){address(ap), 0, 0, 0, 0, D, 0}) == 0); /* no rows */
     free(ap);
