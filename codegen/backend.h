@@ -9,7 +9,7 @@
 #include "ir/kernel.h"
 #include "runtime/rt/gmxrt.h"
 
-struct ExportList; /* codegen/export.h */
+struct ExportList; /* ir/export.h */
 
 /* A compiled function: parameters are borrowed; results (one per result of the IR function that is not a
  * token) get one reference each, scalars as 0-d tensors.  Nonzero: ctx->error says why and no result is set.
@@ -49,7 +49,7 @@ typedef struct BackendInterface {
     CompiledFunction (*compile)(Backend *backend, IrModule *module, uint32_t index, DiagSink *sink);
     BackendStatistics (*statistics)(const Backend *backend);
     /* Writes text or an object for all functions of the module to `path` (a temporary name, then renamed;
-     * "-": standard output). `exports` (EMIT_OBJECT, EMIT_SHARED): C entry points, see codegen/export.h.  0,
+     * "-": standard output). `exports` (EMIT_OBJECT, EMIT_SHARED): C entry points, see ir/export.h.  0,
      * or nonzero with *message set. */
     int (*emit)(Backend *backend, IrModule *module, const struct ExportList *exports, EmitKind kind,
                 const char *path, char **message);

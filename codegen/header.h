@@ -2,7 +2,7 @@
 #ifndef GMX_CODEGEN_HEADER_H
 #define GMX_CODEGEN_HEADER_H
 
-#include "codegen/export.h"
+#include "ir/export.h"
 
 /* C99, guarded for C++, documented; needs the standard headers only.  Arena text. */
 const char *header_text(const ExportList *exports, Arena *arena);

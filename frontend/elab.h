@@ -305,6 +305,10 @@ bool elab_function_is_spelled(const AstNode *function); /* every type a dense te
 /* Elaborates a spelled function with symbolic sizes in e->b; values[] are its parameters. */
 bool elab_symbolic_parameters(Elaborator *e, const AstNode *function, Scope *scope, Value *values);
 
+static inline void elab_copy_dims(IrNode **to, const IrNode *node) {
+    for (uint32_t k = 0; k < ir_rank(node); k++)
+        to[k] = node->types[0].dims[k];
+}
 static inline Span elab_mark(const AstNode *node) {
     return node->mark.end ? node->mark : node->span;
 }

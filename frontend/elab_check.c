@@ -87,6 +87,20 @@ static void add_type_names(void *context, const AstNode *node) {
         add_name(target->c, target->scope, node->name);
 }
 
+/* Types that this build does not have yet are reported where they are declared. */
+static void check_type(NameCheck *c, const AstNode *type) {
+    const char *what = !type                          ? NULL
+                       : type->kind == AST_TYPE_GRAPH ? "a graph type"
+                       : type->kind == AST_TYPE_EDGE  ? "an edge tensor type"
+                       : type->kind == AST_TYPE_LAYER ? "a layer type"
+                       : type->kind == AST_TYPE_STORAGE && !name_is(type->name, "dense") ? "a sparse type"
+                                                                                         : NULL;
+    if (what) {
+        elab_unsupported(c->e, type->span, what);
+        c->stack.items[c->stack.count - 1]->is_broken = true;
+    }
+}
+
 static void check_signature(NameCheck *c, const AstNode *function, NameScope *scope) {
     struct {
         NameCheck *c;
@@ -95,6 +109,7 @@ static void check_signature(NameCheck *c, const AstNode *function, NameScope *sc
     AstList parameters = ast_declaration_parameters(function);
     for (uint32_t i = 0; i < parameters.count; i++) {
         elab_walk(ast_parameter_type(parameters.items[i]), add_type_names, &target);
+        check_type(c, ast_parameter_type(parameters.items[i]));
         check_names(c, ast_parameter_default(parameters.items[i]), scope);
         add_name(c, scope, parameters.items[i]->name);
     }

@@ -34,12 +34,12 @@ static void add_tuple(Elaborator *e, Template *t, const ValueTuple *tuple, Span 
 
 static void add_hole(Elaborator *e, Template *t, Value value, const char *spec, size_t spec_length,
                      Span span) {
-    if (t->nodes.count > 255) {
-        elab_unsupported(e, span, "more than 256 values in one `print`");
+    if (t->nodes.count >= 255) {
+        elab_unsupported(e, span, "more than 255 values in one `print`");
         t->failed = true;
         return;
     }
-    char number = (char)t->nodes.count;
+    char number = (char)(t->nodes.count + 1);
     text_append(&t->text, "\1", 1);
     text_append(&t->text, &number, 1);
     text_append(&t->text, "\2", 1);

@@ -207,7 +207,8 @@ bool elab_broadcast_batch(Elaborator *e, IrNode **sides, const char *name) {
     }
     for (int i = 0; i < 2; i++) {
         IrNode *full[IR_MAX_RANK];
-        memcpy(full, dims, rank * sizeof *full);
+        for (uint32_t k = 0; k < rank; k++)
+            full[k] = dims[k];
         full[rank] = sides[i]->types[0].dims[ranks[i]];
         full[rank + 1] = sides[i]->types[0].dims[ranks[i] + 1];
         sides[i] = elab_with_dims(e, sides[i], full, rank + 2);
@@ -268,7 +269,7 @@ Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *inf
     }
     for (int i = 0; i < 2; i++) {
         IrNode *full[IR_MAX_RANK];
-        memcpy(full, sides[i]->types[0].dims, ir_rank(sides[i]) * sizeof *full);
+        elab_copy_dims(full, sides[i]);
         full[i == 0 ? last : inner] = same;
         sides[i] = elab_with_dims(e, sides[i], full, ir_rank(sides[i]));
     }

@@ -111,8 +111,6 @@ Value builtin_reduce(Elaborator *e, BuiltinCall *call) {
     bool keepdims, takes_dtype = op == OP_sum || op == OP_prod;
     Dtype dtype = DTYPE_f64;
     const char *what = arena_format(e->arena, "the argument of `%s`", call->builtin->name);
-    if (call->values[0].kind == VALUE_TUPLE && call->nodes[0] && call->nodes[0]->kind == AST_TUPLE)
-        call->values[0] = elab_convert(e, call->values[0], DTYPE_f64, call->spans[0], what);
     Value x = builtin_tensor(e, call, 0, what);
     if (value_is(x, VALUE_POISON) ||
         !elab_bool_argument(e, call->values[2], call->spans[2], "keepdims", &keepdims))
@@ -122,13 +120,6 @@ Value builtin_reduce(Elaborator *e, BuiltinCall *call) {
         return elab_fail(e, DIAG_E0204, call->spans[3], "`%s` takes no `dtype`", call->builtin->name);
     if (has_dtype && !elab_dtype_argument(e, call->values[3], call->spans[3], &dtype))
         return elab_poison();
-    if (call->given[1] && call->nodes[1] && elab_rank_of(call->values[1], &(uint32_t){0}) &&
-        !elab_is_scalar(call->values[1]) && call->nodes[1]->kind == AST_NAME && op != OP_sum)
-        what = NULL; /* a tensor where an axis belongs: max(a, b) */
-    if (!what && (op == OP_max || op == OP_min))
-        return elab_fail(e, DIAG_E0204, call->spans[1],
-                         "the second argument of `%s` is an axis; use `%simum` for two tensors",
-                         call->builtin->name, call->builtin->name);
     return elab_reduce(e, op, x, call->values[1], keepdims, has_dtype ? &dtype : NULL, call->span,
                        call->given[1] ? call->spans[1] : call->span);
 }
@@ -198,7 +189,7 @@ static IrNode *square(Elaborator *e, Value a, Span span, const char *name) {
         return NULL;
     }
     IrNode *dims[IR_MAX_RANK];
-    memcpy(dims, a.node->types[0].dims, rank * sizeof *dims);
+    elab_copy_dims(dims, a.node);
     IrNode *same = elab_same_extent(e, dims[rank - 2], dims[rank - 1],
                                     "`%s` needs a square matrix; its sizes differ", name);
     if (!same) {
@@ -213,7 +204,7 @@ static bool same_rows(Elaborator *e, IrNode **sides, const BuiltinCall *call, co
     uint32_t last = ir_rank(sides[0]) - 1, rows = ir_rank(sides[1]) - 2;
     IrNode *dims[2][IR_MAX_RANK];
     for (int i = 0; i < 2; i++)
-        memcpy(dims[i], sides[i]->types[0].dims, ir_rank(sides[i]) * sizeof(IrNode *));
+        elab_copy_dims(dims[i], sides[i]);
     OperandInfo infos[2] = {{call->spans[0], call->nodes[0]}, {call->spans[1], call->nodes[1]}};
     IrNode *same = elab_same_extent(e, dims[0][last], dims[1][rows], "sizes of `solve` differ");
     if (!same) {

@@ -212,7 +212,7 @@ Value builtin_squeeze(Elaborator *e, BuiltinCall *call) {
                              elab_type_text(e, x), (long long)size);
         if (!ir_is_const(extent)) {
             IrNode *dims[IR_MAX_RANK];
-            memcpy(dims, x.node->types[0].dims, ir_rank(x.node) * sizeof *dims);
+            elab_copy_dims(dims, x.node);
             dims[axes[i]] =
                 ir_check_equal(&e->b, extent, ir_const_i64(&e->b, 1),
                                elab_intern(e, "an axis that `squeeze` drops has the size 1; sizes differ"));
@@ -274,7 +274,7 @@ static bool parts_of(Elaborator *e, BuiltinCall *call, IrNode ***nodes, uint32_t
 static bool align_parts(Elaborator *e, BuiltinCall *call, IrNode **nodes, uint32_t count, int skip) {
     uint32_t rank = ir_rank(nodes[0]);
     IrNode *dims[IR_MAX_RANK];
-    memcpy(dims, nodes[0]->types[0].dims, rank * sizeof *dims);
+    elab_copy_dims(dims, nodes[0]);
     for (uint32_t i = 1; i < count; i++) {
         bool fits = ir_rank(nodes[i]) == rank;
         for (uint32_t k = 0; fits && k < rank; k++) {
@@ -401,4 +401,30 @@ Value builtin_len(Elaborator *e, BuiltinCall *call) {
         return shape;
     return shape.tuple->count ? shape.tuple->items[0]
                               : elab_fail(e, DIAG_E0201, call->spans[0], "a scalar has no length");
+}
+
+/* For the norms: (-k, …, -1) for a shape of k sizes, which must be those of x. */
+Value builtin_last_axes(Elaborator *e, BuiltinCall *call) {
+    Value x, *items = &call->values[1];
+    uint32_t count = 1;
+    if (!tensor_argument(e, call, &x))
+        return x;
+    if (!elab_is_scalar(call->values[1]) &&
+        !elab_elements(e, call->values[1], call->spans[1], "a shape", &items, &count))
+        return elab_poison();
+    ValueTuple *axes = ARENA_NEW(e->arena, ValueTuple);
+    *axes = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+    uint32_t rank = ir_rank(x.node);
+    for (uint32_t i = 0; i < count; i++) {
+        Value size = elab_index_scalar(e, items[i], call->spans[1], "a size");
+        if (value_is(size, VALUE_POISON))
+            return size;
+        bool fits = count <= rank && elab_same_extent(e, size.node, x.node->types[0].dims[rank - count + i],
+                                                      "sizes of the normalised axes differ");
+        if (!fits)
+            return elab_fail(e, DIAG_E0203, call->spans[1], "the last sizes of %s are not those of the shape",
+                             elab_type_text(e, x));
+        axes->items[i] = elab_int(e, (int64_t)i - count);
+    }
+    return (Value){.kind = VALUE_TUPLE, .tuple = axes};
 }

@@ -171,7 +171,7 @@ static Value declared_shape(Elaborator *e, const AstNode *type, Value value, con
     IrNode *dims[IR_MAX_RANK];
     if (has_rest ? rank + 1 < count : rank != count)
         return wrong_type(e, DIAG_E0203, type, value, d);
-    memcpy(dims, value.node->types[0].dims, rank * sizeof *dims);
+    elab_copy_dims(dims, value.node);
     uint32_t leading = has_rest ? rank + 1 - count : 0;
     if (has_rest && !check_rest(e, type->children[0], dims, leading, d))
         return elab_poison();

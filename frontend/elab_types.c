@@ -387,6 +387,18 @@ bool elab_broadcast(Elaborator *e, IrNode **nodes, const OperandInfo *infos, uin
 /* ---- elementwise ops ------------------------------------------------------------------------------------
  */
 
+/* As users write it. */
+static const char *spelling(Op op) {
+    static const char *const spellings[OP_COUNT] = {
+        [OP_add] = "+",           [OP_sub] = "-", [OP_mul] = "*",           [OP_div] = "/",
+        [OP_floordiv] = "//",     [OP_mod] = "%", [OP_pow] = "^",           [OP_eq] = "==",
+        [OP_ne] = "!=",           [OP_lt] = "<",  [OP_le] = "<=",           [OP_gt] = ">",
+        [OP_ge] = ">=",           [OP_neg] = "-", [OP_logical_and] = "and", [OP_logical_or] = "or",
+        [OP_logical_not] = "not",
+    };
+    return spellings[op] ? spellings[op] : op_name(op);
+}
+
 static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dtype *out) {
     *out = common;
     if (dtype_kind(common) == KIND_COMPLEX) {
@@ -401,7 +413,7 @@ static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dty
     case RULE_NUMBER:
         if (common != DTYPE_bool)
             return true;
-        diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", op_name(op));
+        diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", spelling(op));
         return false;
     case RULE_INTEGER:
         if (is_exact)
@@ -476,7 +488,7 @@ Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const Operan
     }
     elab_at(e, span);
     if ((count > 1 && !check_divisor(e, op, &nodes[1], span)) ||
-        !elab_broadcast(e, nodes, infos, count, span, op_name(op)))
+        !elab_broadcast(e, nodes, infos, count, span, spelling(op)))
         return elab_poison();
     Value out = value_tensor(op == OP_pow && is_constant_two(operands[1])
                                  ? ir_binary(&e->b, OP_mul, nodes[0], nodes[0])

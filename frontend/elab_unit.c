@@ -30,6 +30,10 @@ void elab_set_sink(Elaborator *e, DiagSink *sink) {
     e->sink = sink;
 }
 
+void elab_set_show_values(Elaborator *e, bool show_values) {
+    e->options.show_values = show_values;
+}
+
 /* ---- slots
  * ------------------------------------------------------------------------------------------------------- */
 
@@ -235,10 +239,56 @@ static Value elab_top_level(Elaborator *e, const AstNode *node) {
     return elab_one_statement(e, node, NULL, true);
 }
 
+/* A `mut` that a failed statement set to something that is gone is not known any more. */
+static bool is_lost(const Elaborator *e, Value value) {
+    if (value_has_items(value)) {
+        for (uint32_t i = 0; i < value.tuple->count; i++)
+            if (is_lost(e, value.tuple->items[i]))
+                return true;
+        return false;
+    }
+    if (value.kind != VALUE_TENSOR || value.node->op == OP_param)
+        return false;
+    const IrRegion *body = e->unit->function->body;
+    for (uint32_t i = body->nodes.count; i-- > 0;)
+        if (body->nodes.items[i] == value.node)
+            return false;
+    return true;
+}
+
+static void poison_lost(Elaborator *e) {
+    for (uint32_t i = 0; i < e->globals->bindings.count; i++)
+        if (is_lost(e, e->globals->bindings.items[i]->value))
+            e->globals->bindings.items[i]->value = elab_poison();
+}
+
+/* Takes what a failed statement left in the body away: nodes that would act, and what uses them.  Pure nodes
+ * may stay: nothing uses them, or an equal expression will. */
+static void discard_nodes(Elaborator *e, uint32_t first) {
+    IrFunction *function = e->unit->function;
+    IrRegion *body = function->body;
+    bool *gone = ARENA_ARRAY(e->unit->arena, bool, function->node_count);
+    uint32_t kept = first;
+    for (uint32_t i = first; i < body->nodes.count; i++) {
+        IrNode *node = body->nodes.items[i];
+        bool drop = !ir_is_pure(node->op);
+        for (uint32_t k = 0; k < node->operand_count; k++)
+            drop = drop || gone[node->operands[k]->id];
+        for (uint32_t r = 0; r < node->result_count; r++)
+            for (uint32_t k = 0; k < node->types[r].rank; k++)
+                drop = drop || gone[node->types[r].dims[k]->id];
+        gone[node->id] = drop;
+        if (!drop)
+            body->nodes.items[kept++] = node;
+    }
+    body->nodes.count = kept;
+}
+
 ElabOutcome elab_statement(Elaborator *e, const AstNode *node) {
     ElabOutcome outcome = {0};
     uint32_t errors = e->sink->error_count, effects = e->unit->effects.count;
-    Value token = e->token->value;
+    Value token = e->token->value, key = e->random_key->value, counter = e->random_counter->value;
+    uint32_t first_node = e->unit->function->body->nodes.count;
     e->scope = e->globals;
     e->frame = NULL;
     e->steps = e->depth = e->call_depth = 0;
@@ -258,7 +308,11 @@ ElabOutcome elab_statement(Elaborator *e, const AstNode *node) {
     outcome.ok = e->sink->error_count == errors;
     if (!outcome.ok) {
         e->token->value = token;
+        e->random_key->value = key;
+        e->random_counter->value = counter;
         e->unit->effects.count = effects;
+        discard_nodes(e, first_node);
+        poison_lost(e);
         return (ElabOutcome){0};
     }
     if (outcome.has_value) {

@@ -14,9 +14,9 @@
 #ifndef GMX_FRONTEND_ELABORATE_H
 #define GMX_FRONTEND_ELABORATE_H
 
-#include "codegen/export.h"
 #include "frontend/source.h"
 #include "frontend/value.h"
+#include "ir/export.h"
 
 /* What elaboration asks of its driver.  Any function may be NULL: the construct is then an error. */
 typedef struct ElabHost {
@@ -47,6 +47,7 @@ typedef struct ElabOptions {
 
 Elaborator *elab_new(const ElabOptions *options);
 void elab_set_sink(Elaborator *e, DiagSink *sink);
+void elab_set_show_values(Elaborator *e, bool show_values);
 
 /* Declares the functions and constants of a file (a BLOCK), and checks what can be checked before running:
  * unknown names, recursion, functions whose types are spelled.  Call once per file or REPL entry. */

@@ -231,6 +231,7 @@ typedef struct IrWriter {
     bool with_spans; /* a trailing @begin:end */
 } IrWriter;
 void ir_print_function(const IrFunction *function, const IrWriter *writer);
+/* Kernels (under the names by which launches call them), then functions. */
 void ir_print_module(const IrModule *module, const IrWriter *writer);
 /* Parses functions (and kernels) of IR text; errors go to the sink.  NULL on error. */
 IrModule *ir_parse_module(Arena *arena, Interner *names, DiagSink *sink, const char *text, size_t length,

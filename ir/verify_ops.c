@@ -1,5 +1,6 @@
 /* The verifier's rules for single nodes: counts, dtypes, ranks, extents, attributes; one function a family.
  */
+#include "ir/kernel.h"
 #include "ir/verify.h"
 
 #define REQUIRE(condition, ...)                                                                              \
@@ -436,15 +437,41 @@ static bool verify_fused(Verifier *v, const IrNode *node) {
     return verify_body_results(v, node, body);
 }
 
+/* Operands in the order of the kernel's inputs and scalars, results in the order of its outputs. */
+static bool verify_launch_parameters(Verifier *v, const IrNode *node, const Kernel *kernel) {
+    uint32_t operands = 0, results = 0;
+    for (uint32_t i = 0; i < kernel->parameters.count; i++) {
+        const KernelArray *array = kernel->parameters.items[i].array;
+        if (array && array->is_output) {
+            REQUIRE(results < node->result_count, "the kernel has more outputs");
+            REQUIRE(node->types[results].dtype == array->dtype, "output %u is %s in the kernel", results,
+                    dtype_name(array->dtype));
+            results++;
+            continue;
+        }
+        Dtype dtype = array ? array->dtype : kernel->parameters.items[i].variable->dtype;
+        REQUIRE(operands < node->operand_count, "the kernel has more inputs");
+        REQUIRE(ir_dtype(node->operands[operands]) == dtype, "input %u is %s in the kernel", operands,
+                dtype_name(dtype));
+        REQUIRE(array || ir_is_scalar(node->operands[operands]), "input %u is a scalar in the kernel",
+                operands);
+        operands++;
+    }
+    REQUIRE(operands == node->operand_count && results == node->result_count,
+            "the kernel has %u inputs and %u outputs", operands, results);
+    return true;
+}
+
 static bool verify_launch(Verifier *v, const IrNode *node) {
     if (!verify_tensors(v, node) || !verify_attribute_count(v, node, 1 + node->result_count))
         return false;
-    REQUIRE(node->attributes[0] >= 0 && node->attributes[0] < v->function->module->kernels.count,
-            "no kernel %lld", (long long)node->attributes[0]);
+    const IrModule *module = v->function->module;
+    REQUIRE(node->attributes[0] >= 0 && node->attributes[0] < module->kernels.count, "no kernel %lld",
+            (long long)node->attributes[0]);
     for (uint32_t i = 0; i < node->result_count; i++)
         REQUIRE(node->attributes[1 + i] >= -1 && node->attributes[1 + i] < node->operand_count,
                 "result %u takes the buffer of no operand", i);
-    return true;
+    return verify_launch_parameters(v, node, module->kernels.items[node->attributes[0]]);
 }
 
 static bool verify_result(Verifier *v, const IrNode *node) {

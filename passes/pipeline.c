@@ -90,10 +90,14 @@ static void dump(PassContext *context, const PassOptions *options, const PassInf
     ir_print_function(function, &options->dump);
 }
 
+#ifndef GMX_VERIFY /* dev builds: 1 */
+#define GMX_VERIFY 0
+#endif
+
 static bool verify(PassContext *context, const PassOptions *options, const char *when,
                    const IrFunction *function) {
     const char *message;
-    if (!options->verify_each || ir_verify_function(function, context->arena, &message))
+    if (!(options->verify_each || GMX_VERIFY) || ir_verify_function(function, context->arena, &message))
         return true;
     diag_error(context->sink, DIAG_E0502, (Span){0}, "%s in %s: %s", when, function->name->text, message);
     return false;

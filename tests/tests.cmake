@@ -21,9 +21,6 @@ function(gmx_test name)
 endfunction()
 
 file(GLOB unit_sources CONFIGURE_DEPENDS ${root}/tests/unit/*.c)
-if(NOT EXISTS ${root}/ir/kernel_parse.c) # the IR text parser calls it
-  list(FILTER unit_sources EXCLUDE REGEX "/test_ir\\.c$")
-endif()
 if(unit_sources)
   add_executable(unit_tests ${unit_sources})
   target_link_libraries(unit_tests PRIVATE ${internal_libraries} PkgConfig::CRITERION)
@@ -82,8 +79,6 @@ gmx_test(format sh tests/check_format.sh)
 gmx_test(lines sh tests/count_lines.sh)
 
 # IR in, IR out: tests/passes/<pass>/*.gmxir, run by tests/run_passes.c.
-if(EXISTS ${root}/ir/kernel_parse.c)
-  add_executable(run_passes ${root}/tests/run_passes.c)
-  target_link_libraries(run_passes PRIVATE ${internal_libraries})
-  gmx_test(passes run_passes tests/passes)
-endif()
+add_executable(run_passes ${root}/tests/run_passes.c)
+target_link_libraries(run_passes PRIVATE ${internal_libraries})
+gmx_test(passes run_passes tests/passes)

@@ -137,6 +137,8 @@ static void backend_destroy(Backend *backend) {
         return;
     jit_destroy(backend->jit);
     cache_close(backend->cache);
+    for (int i = 0; i < COMPILE_WORKERS; i++)
+        target_machines_dispose(&backend->machines[i]);
     target_dispose(&backend->target);
     for (uint32_t i = 0; i < backend->table_count; i++)
         free(backend->tables[i]);
@@ -254,7 +256,7 @@ static bool add_object(Compilation *c, CompileJob *job, void **address) {
 
 static bool compile_missing(Compilation *c) {
     bool done = true;
-    compile_jobs(&c->backend->target, c->missing.items, c->missing.count);
+    compile_jobs(&c->backend->target, c->backend->machines, c->missing.items, c->missing.count);
     for (uint32_t i = 0; i < c->missing.count; i++) {
         CompileJob *job = &c->missing.items[i];
         if (!done && job->object)
@@ -276,7 +278,7 @@ static void *host_code(Compilation *c) {
     }
     symbol_of(&job.key, 'h', job.symbol);
     if (!load_cached(c, &job.key, job.symbol, &address)) {
-        compile_jobs(&c->backend->target, &job, 1);
+        compile_jobs(&c->backend->target, c->backend->machines, &job, 1);
         if (!add_object(c, &job, &address))
             return NULL;
         c->backend->statistics.functions_compiled++;

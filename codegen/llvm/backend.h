@@ -15,6 +15,7 @@ typedef struct LoadedCode { /* open addressing by key; address NULL: free */
 
 struct Backend {
     LlvmTarget target;
+    TargetMachines machines[COMPILE_WORKERS];
     Jit *jit; /* NULL while only files are made */
     ObjectCache *cache;
     Digest configuration; /* everything but the code itself that objects depend on */

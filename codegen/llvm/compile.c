@@ -68,33 +68,30 @@ static void optimize_work(void *user) {
 }
 
 bool compile_optimize(LlvmUnit *unit, int effort) {
-    OptimizeWork work = {.unit = unit, .machine = target_machine(unit->target, 2, true), .effort = effort};
+    OptimizeWork work = {.unit = unit, .machine = unit_machine(unit, effort), .effort = effort};
     char reason[256] = "";
     if (!target_guarded(optimize_work, &work, reason, sizeof reason)) {
         set_message(unit, reason);
         unit->lost = true;
-        return false;
     }
-    LLVMDisposeTargetMachine(work.machine);
+    unit_machine_done(unit, effort, work.machine);
     if (!work.done)
         set_message(unit, work.message);
     LLVMDisposeMessage(work.message);
     return work.done;
 }
 
-/* Straight host functions are run once per call: little is gained by working on them. */
+/* Host functions without loops are run once per call: nothing is gained by working on them. */
 static int effort_of(const LlvmTarget *target, const CompileJob *job) {
-    if (job->plan && !job->plan->has_loop && target->optimization > 1)
-        return 1;
-    return target->optimization;
+    return job->plan && !job->plan->has_loop ? 0 : target->optimization;
 }
 
-static void compile_job(const LlvmTarget *target, CompileJob *job) {
+static void compile_job(const LlvmTarget *target, TargetMachines *machines, CompileJob *job) {
     LlvmUnit unit;
-    unit_begin(&unit, target, job->symbol);
+    unit_begin(&unit, target, machines, job->symbol);
     int effort = effort_of(target, job);
     if (compile_into(&unit, job, NULL) && unit_verify(&unit) && compile_optimize(&unit, effort))
-        job->object = unit_emit(&unit, effort, true, LLVMObjectFile);
+        job->object = unit_emit(&unit, effort, LLVMObjectFile);
     if (!job->object)
         snprintf(job->message, sizeof job->message, "%s", unit.message[0] ? unit.message : "unknown error");
     unit_end(&unit);
@@ -103,20 +100,23 @@ static void compile_job(const LlvmTarget *target, CompileJob *job) {
 /* ---- several at once --------------------------------------------------------------------------------- */
 typedef struct JobQueue {
     const LlvmTarget *target;
+    TargetMachines *machines;
     CompileJob *jobs;
     uint32_t count;
-    atomic_uint next;
+    atomic_uint next, workers;
 } JobQueue;
 
 static void *work_on_queue(void *user) {
     JobQueue *queue = user;
+    TargetMachines *machines = &queue->machines[atomic_fetch_add(&queue->workers, 1)];
     for (uint32_t i; (i = atomic_fetch_add(&queue->next, 1)) < queue->count;)
-        compile_job(queue->target, &queue->jobs[i]);
+        compile_job(queue->target, machines, &queue->jobs[i]);
     return NULL;
 }
 
-void compile_jobs(const LlvmTarget *target, CompileJob *jobs, uint32_t count) {
-    JobQueue queue = {.target = target, .jobs = jobs, .count = count};
+void compile_jobs(const LlvmTarget *target, TargetMachines machines[COMPILE_WORKERS], CompileJob *jobs,
+                  uint32_t count) {
+    JobQueue queue = {.target = target, .machines = machines, .jobs = jobs, .count = count};
     pthread_t helper;
     bool helped = count >= COMPILE_THREADS_FROM && pthread_create(&helper, NULL, work_on_queue, &queue) == 0;
     work_on_queue(&queue);

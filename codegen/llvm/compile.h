@@ -7,7 +7,7 @@
 #include "codegen/llvm/target.h"
 #include "ir/kernel.h"
 
-enum { SYMBOL_SIZE = 48, COMPILE_THREADS_FROM = 4 };
+enum { SYMBOL_SIZE = 48, COMPILE_WORKERS = 2, COMPILE_THREADS_FROM = 4 };
 
 typedef struct CompileJob {
     const Kernel *kernel; /* or */
@@ -24,7 +24,8 @@ bool compile_into(LlvmUnit *unit, CompileJob *job, LLVMValueRef fixed_table);
 bool compile_optimize(LlvmUnit *unit, int effort);
 /* Fills `object` of every job; several kernels at once are shared among threads.  The objects do not depend
  * on which thread made them. */
-void compile_jobs(const LlvmTarget *target, CompileJob *jobs, uint32_t count);
+void compile_jobs(const LlvmTarget *target, TargetMachines machines[COMPILE_WORKERS], CompileJob *jobs,
+                  uint32_t count);
 
 /* Hash of a kernel's canonical text. */
 Digest compile_kernel_key(const Kernel *kernel);

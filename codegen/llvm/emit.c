@@ -243,7 +243,7 @@ static bool write_result(Emission *e, EmitKind kind, const char *path) {
         return written;
     }
     LLVMCodeGenFileType type = kind == EMIT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile;
-    LLVMMemoryBufferRef buffer = unit_emit(&e->unit, e->base->optimization, false, type);
+    LLVMMemoryBufferRef buffer = unit_emit(&e->unit, e->base->optimization, type);
     if (!buffer)
         return fail_text(e, e->unit.message);
     const char *data = LLVMGetBufferStart(buffer);
@@ -257,7 +257,7 @@ static void emit_guarded(Emission *e, ArenaGuard *guard, EmitKind kind, const ch
     if (setjmp(guard->target) != 0)
         fail_text(e, "memory cannot be had");
     else if (choose_targets(e)) {
-        unit_begin(&e->unit, e->base, "gmx");
+        unit_begin(&e->unit, e->base, NULL, "gmx");
         if (emit_module(e))
             write_result(e, kind, path);
     }

@@ -54,6 +54,28 @@ static LLVMValueRef describe_values(Export *e) {
     return constant_array(e, count ? LLVMTypeOf(items[0]) : e->i8, items, count);
 }
 
+/* The arrays baked into the library. */
+static LLVMValueRef describe_constants(Export *e) {
+    uint32_t count = e->function->constants.count;
+    LLVMValueRef *items = ARENA_ARRAY(e->arena, LLVMValueRef, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const ExportConstant *constant = &e->function->constants.items[i];
+        LLVMValueRef shape[IR_MAX_RANK];
+        uint64_t bytes = dtype_info[constant->dtype].bytes;
+        for (uint32_t k = 0; k < constant->rank; k++) {
+            shape[k] = LLVMConstInt(e->i64, (uint64_t)constant->shape[k], true);
+            bytes *= (uint64_t)constant->shape[k]; /* of an array in memory: fits */
+        }
+        LLVMValueRef data = LLVMConstStringInContext(e->unit->context, constant->data, (unsigned)bytes, true);
+        LLVMValueRef global = constant_global(e, data, "constant");
+        LLVMSetAlignment(global, 64);
+        LLVMValueRef fields[] = {global, constant_array(e, e->i64, shape, constant->rank),
+                                 int32(e, constant->dtype), int32(e, constant->rank)};
+        items[i] = constant_struct(e, fields, 4);
+    }
+    return constant_array(e, count ? LLVMTypeOf(items[0]) : e->i8, items, count);
+}
+
 static LLVMValueRef describe_dims(Export *e) {
     LLVMValueRef *items = ARENA_ARRAY(e->arena, LLVMValueRef, e->function->dims.count);
     for (uint32_t i = 0; i < e->function->dims.count; i++)
@@ -323,10 +345,12 @@ bool export_wrapper(LlvmUnit *unit, const ExportList *exports, const ExportFunct
                              int32(&e, function->results.count),
                              int32(&e, places),
                              int32(&e, code_count),
+                             int32(&e, function->constants.count),
                              describe_dims(&e),
                              describe_values(&e),
                              place_table,
-                             describe_code(&e, code, code_count)};
+                             describe_code(&e, code, code_count),
+                             describe_constants(&e)};
     e.builder = LLVMCreateBuilderInContext(context);
     build_body(&e,
                constant_global(&e, constant_struct(&e, fields, sizeof fields / sizeof *fields), "export"));

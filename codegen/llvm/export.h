@@ -2,8 +2,8 @@
 #ifndef GMX_CODEGEN_LLVM_EXPORT_H
 #define GMX_CODEGEN_LLVM_EXPORT_H
 
-#include "codegen/export.h"
 #include "codegen/llvm/host.h"
+#include "ir/export.h"
 
 typedef struct ExportCode { /* one variant of a host function */
     int64_t level;          /* of x86-64 that it needs */

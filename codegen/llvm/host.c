@@ -80,8 +80,17 @@ LLVMValueRef host_span(Host *host, const IrNode *node) {
                     : host_load_field(host, host->i64, host->table, (uint64_t)slot * sizeof(uint64_t));
 }
 
+LLVMValueRef host_bytes(Host *host, const char *text, size_t length) {
+    LLVMValueRef value = LLVMConstStringInContext2(host->build.context, text, length, false);
+    LLVMValueRef global = LLVMAddGlobal(host->build.module, LLVMTypeOf(value), "text");
+    LLVMSetInitializer(global, value);
+    LLVMSetGlobalConstant(global, true);
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    return global;
+}
+
 LLVMValueRef host_text(Host *host, const char *text) {
-    return LLVMBuildGlobalStringPtr(host->build.builder, text, "text");
+    return host_bytes(host, text, strlen(text));
 }
 
 /* ---- memory and calls -------------------------------------------------------------------------------- */

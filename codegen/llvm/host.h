@@ -92,6 +92,7 @@ LLVMValueRef host_extent(Host *host, const IrType *type, uint32_t axis);
 LLVMValueRef host_span(Host *host, const IrNode *node);
 LLVMValueRef host_const_i64(Host *host, int64_t value);
 LLVMValueRef host_text(Host *host, const char *text);
+LLVMValueRef host_bytes(Host *host, const char *text, size_t length); /* may contain NUL; one is added */
 
 /* address + bytes; loads and stores of fields */
 LLVMValueRef host_offset(Host *host, LLVMValueRef address, uint64_t bytes);

@@ -186,8 +186,9 @@ void host_print(Host *host, const IrNode *node) {
     uint32_t count = node->operand_count - 1;
     for (uint32_t k = 0; k < count; k++)
         host_describe(host, k, &node->operands[1 + k]->types[0], host_value(host, node->operands[1 + k]));
-    LLVMValueRef arguments[] = {host->ctx, host_text(host, node->text ? node->text->text : ""),
-                                LLVMConstInt(host->i32, count, false),
+    LLVMValueRef format =
+        host_bytes(host, node->text ? node->text->text : "", node->text ? node->text->length : 0);
+    LLVMValueRef arguments[] = {host->ctx, format, LLVMConstInt(host->i32, count, false),
                                 host_area(host, &host->views, 0, sizeof(gmxrt_view)), host_span(host, node)};
     host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_print", host->i32, arguments, 5)));
 }
@@ -207,9 +208,23 @@ static void check_equal(Host *host, const IrNode *node) {
     host_fail(host, next);
 }
 
+/* A tensor of indices: the checked ones are a new tensor. */
+static void check_indices(Host *host, const IrNode *node) {
+    const IrNode *indices = node->operands[0];
+    HostValue *output = host_new_values(host, node, 1);
+    host_allocate(host, node, &node->types[0], output);
+    LLVMValueRef arguments[] = {host->ctx,
+                                host_describe(host, 0, &indices->types[0], host_value(host, indices)),
+                                host_scalar(host, node->operands[1]),
+                                host_const_i64(host, node->attributes[0]),
+                                host_describe(host, 1, &node->types[0], output),
+                                host_span(host, node)};
+    host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_check_index", host->i32, arguments, 6)));
+}
+
 static void check_index(Host *host, const IrNode *node) {
     if (ir_rank(node) != 0) {
-        host_unsupported(host, "a check of index tensors was not scheduled into a kernel");
+        check_indices(host, node);
         return;
     }
     LLVMBuilderRef b = host->build.builder;

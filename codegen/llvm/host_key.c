@@ -129,8 +129,9 @@ static void add_node(KeyWalk *walk, const IrNode *node) {
     digest_add_u64(&walk->digester, node->result_count);
     for (uint32_t k = 0; k < node->result_count; k++)
         add_type(walk, &node->types[k]);
-    if (node->op != OP_param)
-        digest_add_text(&walk->digester, node->text ? node->text->text : NULL);
+    uint32_t length = node->text && node->op != OP_param ? node->text->length : 0;
+    digest_add_u64(&walk->digester, length); /* print templates may hold NUL */
+    digest_add(&walk->digester, length ? node->text->text : "", length);
     if (needs_span(node))
         walk->plan->span_slot[node->id] = table_slot(walk, node->span.begin | (uint64_t)node->span.end << 32);
     walk->plan->has_loop |= node->op == OP_for || node->op == OP_while;

@@ -6,7 +6,6 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/ErrorHandling.h>
 #include <llvm-c/Target.h>
-#include <llvm-c/Transforms/PassBuilder.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -177,8 +176,8 @@ static void on_diagnostic(LLVMDiagnosticInfoRef info, void *user) {
     LLVMDisposeMessage(text);
 }
 
-void unit_begin(LlvmUnit *unit, const LlvmTarget *target, const char *name) {
-    *unit = (LlvmUnit){.target = target, .context = LLVMContextCreate()};
+void unit_begin(LlvmUnit *unit, const LlvmTarget *target, TargetMachines *machines, const char *name) {
+    *unit = (LlvmUnit){.target = target, .machines = machines, .context = LLVMContextCreate()};
     LLVMContextSetDiagnosticHandler(unit->context, on_diagnostic, unit);
     unit->module = LLVMModuleCreateWithNameInContext(name, unit->context);
     LLVMSetTarget(unit->module, target->triple);
@@ -201,6 +200,29 @@ bool unit_verify(LlvmUnit *unit) {
     return !broken;
 }
 
+void target_machines_dispose(TargetMachines *machines) {
+    for (int i = 0; i < 4; i++)
+        if (machines->by_level[i])
+            LLVMDisposeTargetMachine(machines->by_level[i]);
+    *machines = (TargetMachines){{NULL}};
+}
+
+LLVMTargetMachineRef unit_machine(LlvmUnit *unit, int level) {
+    if (!unit->machines)
+        return target_machine(unit->target, level, false);
+    LLVMTargetMachineRef *kept = &unit->machines->by_level[level];
+    if (!*kept)
+        *kept = target_machine(unit->target, level, true);
+    return *kept;
+}
+
+void unit_machine_done(LlvmUnit *unit, int level, LLVMTargetMachineRef machine) {
+    if (unit->machines && unit->lost)
+        unit->machines->by_level[level] = NULL;
+    else if (!unit->machines && !unit->lost)
+        LLVMDisposeTargetMachine(machine);
+}
+
 typedef struct EmitWork {
     LlvmUnit *unit;
     LLVMTargetMachineRef machine;
@@ -219,52 +241,18 @@ static void emit_work(void *user) {
     LLVMDisposeMessage(text);
 }
 
-LLVMMemoryBufferRef unit_emit(LlvmUnit *unit, int level, bool for_jit, LLVMCodeGenFileType type) {
-    EmitWork work = {.unit = unit, .machine = target_machine(unit->target, level, for_jit), .type = type};
+LLVMMemoryBufferRef unit_emit(LlvmUnit *unit, int level, LLVMCodeGenFileType type) {
+    EmitWork work = {.unit = unit, .machine = unit_machine(unit, level), .type = type};
     char reason[512] = "";
     if (!target_guarded(emit_work, &work, reason, sizeof reason)) {
         unit_fail(unit, reason);
         unit->lost = true;
-        return NULL;
+        work.buffer = NULL;
     }
-    LLVMDisposeTargetMachine(work.machine);
+    unit_machine_done(unit, level, work.machine);
     if (work.buffer && unit->message[0]) {
         LLVMDisposeMemoryBuffer(work.buffer);
         work.buffer = NULL;
     }
     return work.buffer;
-}
-
-typedef struct PassWork {
-    LlvmUnit *unit;
-    LLVMTargetMachineRef machine;
-    const char *passes;
-    LLVMErrorRef error;
-} PassWork;
-
-static void pass_work(void *user) {
-    PassWork *work = user;
-    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMPassBuilderOptionsSetLoopVectorization(options, work->unit->target->optimization >= 2);
-    LLVMPassBuilderOptionsSetLoopUnrolling(options, work->unit->target->optimization >= 2);
-    work->error = LLVMRunPasses(work->unit->module, work->passes, work->machine, options);
-    LLVMDisposePassBuilderOptions(options);
-}
-
-bool unit_run_passes(LlvmUnit *unit, const char *passes) {
-    PassWork work = {.unit = unit, .machine = target_machine(unit->target, 2, true), .passes = passes};
-    char reason[512] = "";
-    if (!target_guarded(pass_work, &work, reason, sizeof reason)) {
-        unit_fail(unit, reason);
-        unit->lost = true;
-        return false;
-    }
-    LLVMDisposeTargetMachine(work.machine);
-    if (work.error) {
-        char *text = LLVMGetErrorMessage(work.error);
-        unit_fail(unit, text);
-        LLVMDisposeErrorMessage(text);
-        return false;
-    }
-    return true;
 }

@@ -96,6 +96,9 @@ GMX_API void gmx_session_close(gmx_session *session); /* NULL is allowed; tensor
 GMX_API const char *gmx_errmsg(gmx_session *session);
 /* The code of the first error of the last call, "E0203"; "" when there was none. */
 GMX_API const char *gmx_errcode(gmx_session *session);
+/* Starts the back end of the options now instead of at the first compilation: GMX_NO_BACKEND when this machine
+ * lacks it. */
+GMX_API gmx_status gmx_require_backend(gmx_session *session);
 /* Stops a running program soon, from any thread or a signal handler: it fails with E0308. */
 GMX_API void gmx_interrupt(gmx_session *session);
 
@@ -171,6 +174,12 @@ GMX_API gmx_status gmx_view_text(gmx_session *session, const char *text, gmx_vie
 /* "f32[3, 4]" for an expression; the documentation of a name. */
 GMX_API gmx_status gmx_type_of(gmx_session *session, const char *text, const char **out);
 GMX_API gmx_status gmx_help(gmx_session *session, const char *name, const char **out);
+/* The declarations of a script with the `##` comments above them. */
+GMX_API gmx_status gmx_document_file(gmx_session *session, const char *path, const char **out);
+/* A script formatted as `gmx fmt` does it ("-": standard input). */
+GMX_API gmx_status gmx_format_file(gmx_session *session, const char *path, const char **out);
+GMX_API gmx_status gmx_format_text(gmx_session *session, const char *name, const char *text, int64_t length,
+                                   const char **out);
 
 /* ---- libraries (gmxc)
  * -------------------------------------------------------------------------------------------- */

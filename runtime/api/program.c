@@ -392,6 +392,7 @@ void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt
         return;
     bool checking = s->checking;
     s->generation++;
+    elab_set_show_values(s->elaborator, mode != PROGRAM_RUN);
     elab_declare(s->elaborator, block);
     if (s->sink.error_count)
         s->checking = true; /* look for more, run nothing */

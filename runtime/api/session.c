@@ -272,6 +272,12 @@ Backend *session_backend(gmx_session *s) {
     return s->backend;
 }
 
+gmx_status gmx_require_backend(gmx_session *session) {
+    SESSION_ENTER(session);
+    session_backend(session);
+    return session_end(session);
+}
+
 gmx_status gmx_get_statistics(gmx_session *session, gmx_statistics *out) {
     BackendStatistics code =
         session->backend ? session->interface->statistics(session->backend) : (BackendStatistics){0};

@@ -118,6 +118,7 @@ gmx_status gmx_type_of(gmx_session *session, const char *text, const char **out)
     *out = "";
     if (block && block->child_count && !session->sink.error_count) {
         program_open_unit(session);
+        elab_set_show_values(session->elaborator, true);
         ElabOutcome outcome = elab_statement(session->elaborator, block->children[block->child_count - 1]);
         if (outcome.ok && outcome.has_value)
             *out = elab_type_text(session->elaborator, *outcome.value);

@@ -2,8 +2,10 @@
 #include "runtime/cli/interrupt.h"
 #include "runtime/cli/options.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/repl.h"
 #include "runtime/cli/tool.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +14,23 @@
 /* Above what a source may have (the session says so), so that endless input is not read for ever. */
 enum { INPUT_LIMIT = 65 << 20 };
 
+/* A back end asked for by name must be there, whether the program needs it or not. */
+static int require_backend(const Options *options, gmx_session *session) {
+    const char *name = options->session.backend;
+    if (!name || !strcmp(name, "auto"))
+        return 0;
+    return tool_report(session, gmx_require_backend(session));
+}
+
 static int run_code(Options *options, const char *name, const char *text, size_t length) {
     gmx_session *session = tool_open_session(options);
     if (!session)
         return 1;
-    interrupt_enter(session);
-    int status = tool_report(session, gmx_show_text(session, name, text, (int64_t)length));
+    int status = require_backend(options, session);
+    if (!status) {
+        interrupt_enter(session);
+        status = tool_report(session, gmx_show_text(session, name, text, (int64_t)length));
+    }
     return tool_close(options, session, status);
 }
 
@@ -35,8 +48,11 @@ static int run_file(Options *options, const char *path) {
     gmx_session *session = tool_open_session(options);
     if (!session)
         return 1;
-    interrupt_enter(session);
-    int status = tool_report(session, gmx_run_file(session, path));
+    int status = require_backend(options, session);
+    if (!status) {
+        interrupt_enter(session);
+        status = tool_report(session, gmx_run_file(session, path));
+    }
     return tool_close(options, session, status);
 }
 
@@ -45,6 +61,8 @@ static int run(Options *options) {
         return run_code(options, "<-e>", options->code, strlen(options->code));
     if (options->file_count && strcmp(options->files[0], "-"))
         return run_file(options, options->files[0]);
+    if (!options->file_count && isatty(STDIN_FILENO))
+        return repl_run(options);
     return run_input(options);
 }
 
@@ -82,12 +100,57 @@ static int explain_file(Options *options, gmx_session *session, const char *path
     return status;
 }
 
+static bool is_same_as_file(const char *path, const char *text, size_t length) {
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    bool is_same = true;
+    char bytes[4096];
+    for (size_t got; is_same && (got = fread(bytes, 1, sizeof bytes, file)) > 0;) {
+        is_same = got <= length && !memcmp(bytes, text, got);
+        text += got;
+        length -= is_same ? got : 0;
+    }
+    fclose(file);
+    return is_same && !length;
+}
+
+/* Names the files that change, or with --check would. */
+static int format_file(Options *options, gmx_session *session, const char *path) {
+    const char *text = "";
+    int status = tool_report(session, gmx_format_file(session, path, &text));
+    size_t length = strlen(text);
+    if (status)
+        return status;
+    if (!strcmp(path, "-")) {
+        output_write(NULL, text, length);
+        return 0;
+    }
+    if (is_same_as_file(path, text, length))
+        return 0;
+    output_format("%s\n", path);
+    int error = options->check ? 0 : tool_write_file(path, text, length, 0666);
+    return error ? tool_file_error("gmx", "write", path, error) : options->check;
+}
+
+/* Of a script, not a name in the language. */
+static bool is_path(const char *word) {
+    size_t length = strlen(word);
+    return strchr(word, '/') || !strcmp(word, "-") || (length > 4 && !strcmp(word + length - 4, ".gmx"));
+}
+
 static int document(Options *options, gmx_session *session, const char *name) {
     const char *text = "";
-    (void)options;
-    int status = tool_report(session, gmx_help(session, name, &text));
-    if (!status)
-        output_write(NULL, text, strlen(text));
+    int status = tool_report(session, is_path(name) ? gmx_document_file(session, name, &text)
+                                                    : gmx_help(session, name, &text));
+    size_t length = strlen(text);
+    if (!status && length) {
+        if (name != options->files[0])
+            output_write(NULL, "\n", 1);
+        output_write(NULL, text, length);
+        if (text[length - 1] != '\n')
+            output_write(NULL, "\n", 1);
+    }
     return status;
 }
 
@@ -113,6 +176,8 @@ int main(int count, char **words) {
     } else if (options.command == COMMAND_EXPLAIN) {
         options.session.write = tool_drop_output;
         status = for_each_file(&options, explain_file);
+    } else if (options.command == COMMAND_FMT) {
+        status = for_each_file(&options, format_file);
     } else {
         status = for_each_file(&options, document);
     }

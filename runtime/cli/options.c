@@ -67,7 +67,7 @@ static const Option option_table[] = {
     {"-h", KIND_FLAG, TOOL_BOTH, COMMAND_RUN, false, AT(help), NULL, NULL},
 };
 
-enum { OPTION_COUNT = sizeof option_table / sizeof *option_table, HELP_COLUMN = 29, LINE_WIDTH = 100 };
+enum { OPTION_COUNT = sizeof option_table / sizeof *option_table, HELP_COLUMN = 29, USAGE_COLUMN = 34 };
 
 static const struct {
     const char *name, *usage, *help;
@@ -88,37 +88,51 @@ const char *tool_name(Tool tool) {
 /* ---- help -----------------------------------------------------------------------------------------------
  */
 
+/* Columns of UTF-8 text without wide characters. */
+static int columns_of(const char *text) {
+    int columns = 0;
+    for (; *text; text++)
+        columns += ((unsigned char)*text & 0xc0) != 0x80;
+    return columns;
+}
+
+/* `left`, and `right` beside it from a column on, or below it where `left` is too long. */
+static void print_row(const char *left, int column, const char *right) {
+    int gap = column - columns_of(left);
+    if (gap > 0)
+        output_format("%s%*s%s\n", left, gap, "", right);
+    else
+        output_format("%s\n%*s%s\n", left, column, "", right);
+}
+
 static void print_option(const Option *option) {
     char left[256];
+    bool is_long = option->name[1] == '-';
     const char *values = option->values ? option->values : "";
-    const char *joint = !option->values || option->kind == KIND_LEVEL ? ""
-                        : option->name[1] == '-'                      ? "="
-                                                                      : " ";
-    int length = snprintf(left, sizeof left, "  %s%s%s", option->name, joint, values);
-    /* Not strlen: the ellipsis of a range is one column and three bytes. */
-    int columns = option->kind == KIND_LEVEL ? length - 2 : length;
-    if (columns < HELP_COLUMN - 1)
-        output_format("%s%*s%s\n", left, HELP_COLUMN - columns, "", option->help);
-    else
-        output_format("%s\n%*s%s\n", left, HELP_COLUMN, "", option->help);
+    const char *joint = !option->values || option->kind == KIND_LEVEL ? "" : is_long ? "=" : " ";
+    snprintf(left, sizeof left, "  %s%s%s", option->name, joint, values);
+    print_row(left, HELP_COLUMN, option->help);
+}
+
+static void print_usage(const char *tool, const char *command, const char *usage, const char *help) {
+    char left[256];
+    snprintf(left, sizeof left, "  %s %s%s%s", tool, command, *command ? " " : "", usage);
+    print_row(left, USAGE_COLUMN, help);
 }
 
 void options_print_help(Tool tool) {
-    const char *name = tool_name(tool);
+    output_format("usage:\n");
     if (tool == TOOL_GMX) {
-        output_format("usage:\n");
         for (int i = 0; i < COMMAND_COUNT; i++)
-            output_format("  %s%s%s %-*s %s\n", name, i ? " " : "", commands[i].name,
-                          i ? 26 - (int)strlen(commands[i].name) : 29, commands[i].usage, commands[i].help);
+            print_usage("gmx", commands[i].name, commands[i].usage, commands[i].help);
     } else {
-        output_format("usage:\n  %s [OPTIONS] FILE -o libNAME.so   compile every `export fn` of FILE into a "
-                      "library, with NAME.h beside it\n",
-                      name);
+        print_usage("gmxc", "", "[OPTIONS] FILE -o libNAME.so",
+                    "compile its `export fn` into a library and NAME.h");
+        print_usage("gmxc", "", "--emit=FORM FILE [-o OUTPUT]", "write another form");
     }
-    output_format("\noptions, also read from the environment variable GMX_FLAGS:\n");
     for (int shared = 1; shared >= 0; shared--) {
-        if (!shared)
-            output_format("\nother options:\n");
+        output_format(shared ? "\noptions, also read from the environment variable GMX_FLAGS:\n"
+                             : "\noptions of this command line only:\n");
         for (int i = 0; i < OPTION_COUNT; i++) {
             const Option *option = &option_table[i];
             if ((option->tools & tool) && option->help && option->is_shared == (bool)shared)

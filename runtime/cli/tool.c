@@ -15,7 +15,12 @@
 
 enum { READ_STEP = 64 << 10 };
 
+/* Status 5 is for a back end asked for by name; that `auto` finds none is a broken installation. */
+static bool is_backend_named;
+
 gmx_session *tool_open_session(Options *options) {
+    const char *backend = options->session.backend;
+    is_backend_named = backend && strcmp(backend, "auto");
     gmx_session *session = NULL;
     options->session.write_error = output_write_error;
     if (!options->session.write)
@@ -46,7 +51,7 @@ int tool_report(gmx_session *session, gmx_status status) {
     case GMX_NO_MEMORY:
         return is_interrupted ? STATUS_INTERRUPTED : 1;
     case GMX_NO_BACKEND:
-        return 5;
+        return is_backend_named ? 5 : 3;
     default:
         return 3;
     }
@@ -136,7 +141,7 @@ static int write_in_place(const char *path, const char *text, size_t length) {
     return close(fd) && !error ? errno : error;
 }
 
-int tool_write_file(const char *path, const char *text, size_t length) {
+int tool_write_file(const char *path, const char *text, size_t length, unsigned mode) {
     struct stat old;
     bool exists = stat(path, &old) == 0;
     if (exists && !S_ISREG(old.st_mode))
@@ -152,7 +157,7 @@ int tool_write_file(const char *path, const char *text, size_t length) {
         mode_t mask = umask(0);
         umask(mask);
         error = write_whole(fd, text, length);
-        if (!error && fchmod(fd, exists ? old.st_mode & 07777 : 0666 & ~mask))
+        if (!error && fchmod(fd, exists ? old.st_mode & 07777 : mode & ~mask))
             error = errno;
         if (close(fd) && !error)
             error = errno;

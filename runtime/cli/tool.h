@@ -17,8 +17,9 @@ void tool_drop_output(void *user, const char *text, size_t length);
 
 /* Standard input, but not more than `limit` bytes and one.  NULL after a message. */
 char *tool_read_input(const char *tool, size_t limit, size_t *length);
-/* Writes a file that appears whole or not at all; an existing one keeps its mode.  0, or an errno. */
-int tool_write_file(const char *path, const char *text, size_t length);
+/* Writes a file that appears whole or not at all.  `mode` (less the umask) is for a new file, an existing one
+ * keeps its own.  0, or an errno. */
+int tool_write_file(const char *path, const char *text, size_t length, unsigned mode);
 /* A message about a file and an errno; gives status 1. */
 int tool_file_error(const char *tool, const char *what, const char *path, int error);
 

@@ -128,9 +128,14 @@ int32_t gmxrt_cholesky(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *ou
 /* out = x, element by element between any two layouts of one dtype and shape. */
 int32_t gmxrt_copy(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, uint64_t span);
 
+/* out (contiguous) = indices (i64), negative ones counted from the end; E0302 if one is outside
+ * -extent .. extent. */
+int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t extent, int64_t axis,
+                          const gmxrt_view *out, uint64_t span);
+
 /* ---- printing from compiled code --------------------------------------------------------------
- * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as one byte, then
- * the format spec, possibly empty; k may be the byte 0) and its values; one newline is added.  An empty spec
+ * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as the byte k + 1,
+ * then the format spec, possibly empty) and its values; one newline is added.  An empty spec
  * prints as NumPy does; others are Python's format mini-language, E0201 if one does not fit its value. */
 int32_t gmxrt_print(gmxrt_ctx *ctx, const char *format, int32_t count, const gmxrt_view *values,
                     uint64_t span);
@@ -155,6 +160,12 @@ typedef struct gmxrt_library_value { /* a parameter or a result */
     int32_t dtype;
     int32_t rank;
 } gmxrt_library_value;
+typedef struct gmxrt_library_constant { /* an array baked into the library, in C order */
+    void *data;
+    const int64_t *shape;
+    int32_t dtype;
+    int32_t rank;
+} gmxrt_library_constant;
 typedef struct gmxrt_library_place {
     uint64_t span;
     const char *text; /* "file:line:column" */
@@ -166,11 +177,12 @@ typedef struct gmxrt_library_code {
 } gmxrt_library_code;
 typedef struct gmxrt_library_function {
     const char *name;
-    int32_t dim_count, parameter_count, result_count, place_count, code_count;
+    int32_t dim_count, parameter_count, result_count, place_count, code_count, constant_count;
     const char *const *dim_names;
     const gmxrt_library_value *values; /* parameters, then results */
     const gmxrt_library_place *places;
-    const gmxrt_library_code *code; /* highest level first */
+    const gmxrt_library_code *code;          /* highest level first */
+    const gmxrt_library_constant *constants; /* handed to the code behind the parameters */
 } gmxrt_library_function;
 /* dims: the dim arguments.  extents: of every axis of every value, in order; negative when computing one
  * overflowed.  addresses: of every value's elements (scalars too).  0, or nonzero with nothing written and

@@ -37,6 +37,23 @@ typedef struct Argument { /* a value of the caller as a tensor that nobody count
     gmxrt_tensor tensor;
 } Argument;
 
+/* Contiguous memory as a tensor; the extents were checked. */
+static void fill(Argument *argument, void *address, int32_t dtype, int32_t rank, const int64_t *extents,
+                 int64_t bytes) {
+    argument->buffer = (gmxrt_buffer){.references = GMXRT_IMMORTAL, .data = address, .bytes = bytes};
+    gmxrt_tensor *tensor = &argument->tensor;
+    *tensor = (gmxrt_tensor){.references = GMXRT_IMMORTAL, .buffer = &argument->buffer, .data = address};
+    tensor->dtype = dtype;
+    tensor->rank = rank;
+    int64_t stride = 1;
+    for (int32_t k = rank; k-- > 0;) {
+        tensor->shape[k] = extents[k];
+        tensor->strides[k] = stride;
+        stride = (int64_t)((uint64_t)stride *
+                           (uint64_t)(extents[k] > 0 ? extents[k] : 1)); /* may wrap beside a 0 */
+    }
+}
+
 static int32_t describe(gmxrt_ctx *ctx, const gmxrt_library_value *value, const int64_t *extents,
                         void *address, Argument *argument) {
     int64_t bytes = gmxrt_bytes_of(value->dtype, value->rank, extents);
@@ -48,18 +65,7 @@ static int32_t describe(gmxrt_ctx *ctx, const gmxrt_library_value *value, const 
         return gmxrt_fail(ctx, RT_E0306, 0, "`%s`: the size does not fit in memory", value->name);
     if (!address && bytes > 0)
         return gmxrt_fail(ctx, RT_E0301, 0, "`%s` is NULL", value->name);
-    argument->buffer = (gmxrt_buffer){.references = GMXRT_IMMORTAL, .data = address, .bytes = bytes};
-    gmxrt_tensor *tensor = &argument->tensor;
-    *tensor = (gmxrt_tensor){.references = GMXRT_IMMORTAL, .buffer = &argument->buffer, .data = address};
-    tensor->dtype = value->dtype;
-    tensor->rank = value->rank;
-    int64_t stride = 1;
-    for (int32_t k = value->rank; k-- > 0;) {
-        tensor->shape[k] = extents[k];
-        tensor->strides[k] = stride;
-        stride = (int64_t)((uint64_t)stride *
-                           (uint64_t)(extents[k] > 0 ? extents[k] : 1)); /* may wrap beside a 0 */
-    }
+    fill(argument, address, value->dtype, value->rank, extents, bytes);
     return 0;
 }
 
@@ -105,10 +111,16 @@ static int32_t check_result(gmxrt_ctx *ctx, const gmxrt_library_value *value, co
 
 static void run(gmxrt_ctx *ctx, const gmxrt_library_function *function, const gmxrt_library_code *code,
                 Argument *arguments, gmxrt_tensor **tensors) {
-    int32_t inputs = function->parameter_count;
-    gmxrt_tensor **results = tensors + inputs;
+    int32_t inputs = function->parameter_count, constants = function->constant_count;
+    Argument *baked = arguments + inputs + function->result_count;
+    gmxrt_tensor **results = tensors + inputs + constants;
     for (int32_t i = 0; i < inputs; i++)
         tensors[i] = &arguments[i].tensor;
+    for (int32_t i = 0; i < constants; i++) {
+        const gmxrt_library_constant *c = &function->constants[i];
+        fill(&baked[i], c->data, c->dtype, c->rank, c->shape, gmxrt_bytes_of(c->dtype, c->rank, c->shape));
+        tensors[inputs + i] = &baked[i].tensor;
+    }
     if (code->run(ctx, tensors, results, NULL))
         return;
     int32_t failed = 0;
@@ -139,7 +151,8 @@ int32_t gmxrt_library_call(const gmxrt_library_function *function, const int64_t
     gmxrt_ctx *ctx = gmxrt_library_enter();
     if (!ctx)
         return 1;
-    size_t count = (size_t)(function->parameter_count + function->result_count) + 1;
+    size_t count = (size_t)function->parameter_count + (size_t)function->result_count +
+                   (size_t)function->constant_count + 1;
     Argument *arguments = calloc(count, sizeof *arguments);
     gmxrt_tensor **tensors = calloc(count, sizeof *tensors);
     const gmxrt_library_code *code = code_for(function);

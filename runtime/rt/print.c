@@ -359,8 +359,8 @@ int32_t gmxrt_format_template(gmxrt_ctx *ctx, gmxrt_text *text, const char *form
         if (!*at) {
             break;
         }
-        int32_t number = (uint8_t)at[1]; /* may be 0, which ends nothing here */
-        const char *spec = at + 3, *end = at[2] == '\x02' ? strchr(spec, '\x03') : NULL;
+        int32_t number = (uint8_t)at[1] - 1;
+        const char *spec = at + 3, *end = number >= 0 && at[2] == '\x02' ? strchr(spec, '\x03') : NULL;
         if (!end || number >= count) {
             return gmxrt_fail(ctx, RT_E0502, span, "a malformed print template");
         }

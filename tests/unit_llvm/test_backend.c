@@ -324,6 +324,45 @@ Test(host, sizes_are_checked) {
     bench_end(&bench);
 }
 
+Test(host, index_tensors_are_checked) {
+    Bench bench;
+    bench_begin(&bench, NULL);
+    IrBuilder b = bench_function(&bench, "indices");
+    IrNode *indices = ir_parameter(&b, NULL, DTYPE_i64, 2, NULL, NULL);
+    IrNode *extent = scalar_parameter(&bench, &b, "extent"), *one = scalar_parameter(&bench, &b, "one");
+    b.span = (Span){5, 6};
+    IrNode *turned = ir_permute(&b, indices, (uint32_t[]){1, 0});
+    ir_set_results(
+        &b, (IrNode *[]){ir_check_index(&b, turned, extent, 0), ir_check_index(&b, one, extent, 1)}, 2);
+    CompiledFunction f = bench_compile(&bench);
+    static const int64_t values[] = {0, -5, 4, 1, -1, 3};
+    for (int64_t scalar = -7; scalar < 7; scalar++)
+        for (int64_t bound = 3; bound < 7; bound++) {
+            gmxrt_tensor *parameters[] = {gmxrt_tensor_new(bench.ctx, DTYPE_i64, 2, (int64_t[]){2, 3}, 0),
+                                          bench_i64(&bench, bound), bench_i64(&bench, scalar)};
+            gmxrt_tensor *made[2] = {0};
+            memcpy(parameters[0]->data, values, sizeof values);
+            gmxrt_ctx_clear(bench.ctx);
+            int32_t status = f(bench.ctx, parameters, made);
+            cr_assert_eq(status == 0, bound >= 5 && scalar >= -bound && scalar < bound);
+            if (status == 0) {
+                const int64_t *checked = made[0]->data;
+                for (int i = 0; i < 6; i++) {
+                    int64_t index = values[i % 2 * 3 + i / 2];
+                    cr_assert_eq(checked[i], index < 0 ? index + bound : index);
+                }
+                cr_assert_eq(bench_value(made[1]), scalar < 0 ? scalar + bound : scalar);
+                gmxrt_tensor_release(made[0]);
+            } else {
+                cr_assert_eq(bench.ctx->error.code, DIAG_E0302);
+                cr_assert_eq(bench.ctx->error.span, 5 | (uint64_t)6 << 32);
+            }
+            for (int i = 0; i < 3; i++)
+                gmxrt_tensor_release(parameters[i]);
+        }
+    bench_end(&bench);
+}
+
 /* A failure after some results were made takes them back: the second result asks for more than the cap. */
 Test(host, failure_among_results) {
     Bench bench;
@@ -349,6 +388,35 @@ Test(host, failure_among_results) {
         }
     }
     gmxrt_tensor_release(a_value);
+    bench_end(&bench);
+}
+
+/* ---- effects --------------------------------------------------------------------------------------- */
+static void collect(void *user, const char *written, size_t length) {
+    strncat(user, written, length);
+}
+
+/* for i in 0 .. n { print("round {i} of {n:03}") }; the first hole's number is the byte 0 */
+Test(host, prints_in_order) {
+    Bench bench;
+    bench_begin(&bench, NULL);
+    IrBuilder b = bench_function(&bench, "prints");
+    IrNode *n = scalar_parameter(&bench, &b, "n"), *token = ir_token(&b);
+    IrRegion *body = ir_region_new(b.function, b.region);
+    IrBuilder inner = ir_builder_at(b.function, body);
+    IrNode *i = scalar_parameter(&bench, &inner, "i"), *given = ir_token_parameter(&inner);
+    static const char format[] = "round \x01\0\x02\x03 of \x01\x01\x02"
+                                 "03\x03";
+    IrNode *printed =
+        ir_print(&inner, given, intern(&bench.names, format, sizeof format - 1), (IrNode *[]){i, n}, 2);
+    ir_set_results(&inner, &printed, 1);
+    IrNode *loop = ir_for(&b, ir_const_i64(&b, 0), n, &token, 1, body);
+    ir_set_results(&b, (IrNode *[]){loop, n}, 2);
+    char written[256] = "";
+    bench.ctx->write = collect;
+    bench.ctx->user = written;
+    cr_assert_eq(bench_call1(&bench, bench_compile(&bench), 3), 3);
+    cr_assert_str_eq(written, "round 0 of 003\nround 1 of 003\nround 2 of 003\n");
     bench_end(&bench);
 }
 

@@ -1,6 +1,6 @@
 /* Libraries made by the back end, loaded and called as C does; their header; text forms of a module. */
-#include "codegen/export.h"
 #include "codegen/header.h"
+#include "ir/export.h"
 #include "ir/kernel.h"
 #include "tests/unit_llvm/support.h"
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* The C interface of `export fn`: what the header says and the wrappers do, derived once from the typed
  * signature.  Filled by the front end's driver, read by the header writer and by each back end. */
-#ifndef GMX_CODEGEN_EXPORT_H
-#define GMX_CODEGEN_EXPORT_H
+#ifndef GMX_IR_EXPORT_H
+#define GMX_IR_EXPORT_H
 
 #include "ir/ir.h"
 
@@ -21,8 +21,8 @@ typedef struct ExportParameter {
     ExportDim dims[IR_MAX_RANK];
 } ExportParameter;
 
-/* A constant array that the function reads: a trailing parameter of the IR function, which the library holds as
- * data in C order. */
+/* A constant array that the function reads: a trailing parameter of the IR function, which the library holds
+ * as data in C order. */
 typedef struct ExportConstant {
     Dtype dtype;
     uint32_t rank;
@@ -36,7 +36,7 @@ typedef struct ExportFunction {
     uint32_t function;         /* index in the module; its parameters and results are in the order below */
     VEC(const char *) dims;    /* dim parameters in order of first appearance */
     VEC(ExportParameter) parameters;
-    VEC(ExportParameter) results; /* names out, or out0, out1, … */
+    VEC(ExportParameter) results;  /* names out, or out0, out1, … */
     VEC(ExportConstant) constants; /* parameters of the IR function that follow `parameters` */
 } ExportFunction;
 

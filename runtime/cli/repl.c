@@ -1,0 +1,276 @@
+/* The REPL. */
+#include "runtime/cli/repl.h"
+
+#include "runtime/cli/history.h"
+#include "runtime/cli/interrupt.h"
+#include "runtime/cli/line_edit.h"
+#include "runtime/cli/output.h"
+#include "runtime/cli/tool.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct Repl {
+    Options *options;
+    gmx_session *session;
+    LineEditor *editor; /* NULL: lines as the terminal gives them */
+    History history;
+    bool has_prompt; /* output is a terminal */
+    bool is_done;
+    int entry_number;
+} Repl;
+
+#define PROMPT       ">>> "
+#define CONTINUATION "... "
+
+/* ---- commands -------------------------------------------------------------------------------------------
+ */
+
+static void print_line(const char *text) {
+    size_t length = strlen(text);
+    output_write(NULL, text, length);
+    if (length && text[length - 1] != '\n')
+        output_write(NULL, "\n", 1);
+}
+
+/* A call that gives a text, done and shown. */
+static void show_result(Repl *r, gmx_status status, const char *const *text) {
+    if (!tool_report(r->session, status))
+        print_line(*text);
+}
+
+static void show_entry(Repl *r, const char *text) {
+    char name[32];
+    snprintf(name, sizeof name, "<entry %d>", ++r->entry_number);
+    interrupt_enter(r->session);
+    tool_report(r->session, gmx_show_text(r->session, name, text, -1));
+}
+
+static void command_type(Repl *r, const char *text) {
+    const char *type = "";
+    interrupt_enter(r->session);
+    show_result(r, gmx_type_of(r->session, text, &type), &type);
+}
+
+static void command_ir(Repl *r, const char *text) {
+    const char *ir = "";
+    interrupt_enter(r->session);
+    show_result(r, gmx_view_text(r->session, text, GMX_VIEW_IR, &ir), &ir);
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void print_seconds(const char *what, double seconds) {
+    if (seconds < 1e-3)
+        output_format("%s %.1f µs", what, seconds * 1e6);
+    else if (seconds < 1)
+        output_format("%s %.2f ms", what, seconds * 1e3);
+    else
+        output_format("%s %.3f s", what, seconds);
+}
+
+static void command_time(Repl *r, const char *text) {
+    gmx_statistics before = {0}, after = {0};
+    gmx_get_statistics(r->session, &before);
+    double begin = now();
+    show_entry(r, text);
+    double seconds = now() - begin;
+    gmx_get_statistics(r->session, &after);
+    print_seconds("time", seconds);
+    print_seconds(": compiling", after.compile_seconds - before.compile_seconds);
+    print_seconds(", running", after.run_seconds - before.run_seconds);
+    output_format("\n");
+}
+
+static void command_quit(Repl *r, const char *text) {
+    (void)text;
+    r->is_done = true;
+}
+
+static void command_help(Repl *r, const char *text);
+
+static const struct {
+    const char *name, *argument, *help;
+    void (*run)(Repl *r, const char *text);
+} commands[] = {
+    {"help", NULL, "this, or the documentation of a name: help sum", command_help},
+    {":type", "expr", "the type of an expression, without computing it", command_type},
+    {":ir", "expr", "the tensor IR of an expression", command_ir},
+    {":time", "expr", "the value and how long it took", command_time},
+    {":quit", NULL, "leave, as Ctrl-D does", command_quit},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void print_help(void) {
+    output_format(
+        "An expression shows its value; `let x = 1` keeps one.  An open bracket asks for more lines.\n"
+        "Ctrl-C stops what runs, Ctrl-R searches earlier entries, Alt-Enter begins a new line.\n\n");
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const char *argument = commands[i].argument ? commands[i].argument : "";
+        output_format("  %s %-*s %s\n", commands[i].name, 13 - (int)strlen(commands[i].name), argument,
+                      commands[i].help);
+    }
+}
+
+static void command_help(Repl *r, const char *text) {
+    const char *help = "";
+    if (!*text)
+        print_help();
+    else
+        show_result(r, gmx_help(r->session, text, &help), &help);
+}
+
+/* The text behind a command word, in `entry`; NULL: another word. */
+static const char *after_word(const char *entry, const char *word) {
+    size_t length = strlen(word);
+    if (strncmp(entry, word, length) || (entry[length] && !isspace((unsigned char)entry[length])))
+        return NULL;
+    entry += length;
+    while (isspace((unsigned char)*entry))
+        entry++;
+    return entry;
+}
+
+/* `help` and `help NAME`; not `help = 3`, which is the language's business. */
+static bool is_help(const char *text) {
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && *text != '_' && !((unsigned char)*text & 0x80))
+            return false;
+    return true;
+}
+
+static void run_command(Repl *r, const char *entry) {
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const char *text = after_word(entry, commands[i].name);
+        if (!text)
+            continue;
+        if (commands[i].argument && !*text)
+            output_error("`%s` needs something to work on: %s %s\n", commands[i].name, commands[i].name,
+                         commands[i].argument);
+        else
+            commands[i].run(r, text);
+        return;
+    }
+    output_error("unknown command `%.*s`; `help` lists them\n", (int)strcspn(entry, " \t\n"), entry);
+}
+
+/* ---- entries --------------------------------------------------------------------------------------------
+ */
+
+static bool is_complete(void *user, const char *text) {
+    Repl *r = user;
+    while (isspace((unsigned char)*text))
+        text++;
+    if (*text == ':')
+        text += strcspn(text, " \t\n");
+    char *line;
+    if (asprintf(&line, "%s\n", text) < 0)
+        return true;
+    bool complete = gmx_is_complete(r->session, line);
+    free(line);
+    return complete;
+}
+
+static void append(char **entry, const char *line) {
+    char *joined = NULL;
+    if (asprintf(&joined, "%s%s", *entry ? *entry : "", line) < 0)
+        joined = NULL;
+    free(*entry);
+    *entry = joined;
+}
+
+/* Without the editor. */
+static LineResult read_plain(Repl *r, char **entry) {
+    char *line = NULL;
+    size_t size = 0;
+    LineResult result = LINE_ENTERED;
+    *entry = NULL;
+    interrupt_wait_for(true);
+    do {
+        if (r->has_prompt)
+            output_format("%s", *entry ? CONTINUATION : PROMPT);
+        output_flush();
+        if (getline(&line, &size, stdin) < 0) {
+            result = interrupt_taken() ? LINE_INTERRUPTED : LINE_END;
+            clearerr(stdin);
+            break;
+        }
+        append(entry, line);
+    } while (*entry && !is_complete(r, *entry));
+    interrupt_wait_for(false);
+    free(line);
+    if (!*entry && result == LINE_ENTERED)
+        result = LINE_INTERRUPTED;
+    if (result != LINE_ENTERED) {
+        free(*entry);
+        *entry = NULL;
+        if (r->has_prompt)
+            output_format("\n");
+    }
+    return result;
+}
+
+static LineResult read_entry(Repl *r, char **entry) {
+    if (!r->editor)
+        return read_plain(r, entry);
+    return line_editor_read(r->editor,
+                            &(LineRequest){.prompt = PROMPT,
+                                           .continuation = CONTINUATION,
+                                           .history = &r->history,
+                                           .is_complete = is_complete,
+                                           .user = r},
+                            entry);
+}
+
+static void run_entry(Repl *r, char *entry) {
+    size_t length = strlen(entry);
+    while (length && isspace((unsigned char)entry[length - 1]))
+        entry[--length] = '\0';
+    while (isspace((unsigned char)*entry))
+        entry++;
+    if (!*entry)
+        return;
+    if (r->editor)
+        history_add(&r->history, entry);
+    const char *name = after_word(entry, "help");
+    if (*entry == ':' || (name && is_help(name)))
+        run_command(r, entry);
+    else
+        show_entry(r, entry);
+}
+
+int repl_run(Options *options) {
+    Repl r = {.options = options, .has_prompt = isatty(STDOUT_FILENO)};
+    options->session.interactive = 1;
+    r.session = tool_open_session(options);
+    if (!r.session)
+        return 1;
+    r.editor = line_editor_open();
+    if (r.editor)
+        history_open(&r.history);
+    if (r.has_prompt)
+        output_format("GMX %s.  `help` says what can be typed, Ctrl-D leaves.\n", gmx_version());
+    while (!r.is_done && !output_failure()) {
+        char *entry = NULL;
+        LineResult result = read_entry(&r, &entry);
+        if (result == LINE_END)
+            break;
+        if (result == LINE_ENTERED)
+            run_entry(&r, entry);
+        free(entry);
+        output_flush();
+    }
+    line_editor_close(r.editor);
+    history_close(&r.history);
+    return tool_close(options, r.session, 0);
+}
