@@ -600,3 +600,49 @@ Test(kernel_run, integer_data_wraps_in_lanes) {
         cr_expect((uint64_t)y[i] == (i * 6148914691236517205u + 9000000000000000000u) * 3);
     runner_close(&r);
 }
+
+/* ---- vector against serial ---------------------------------------------------------------------- */
+
+enum { SMALL_OUT = 1024 };
+
+static void run_small(KernelRunner *r, int64_t n, uint8_t *out) {
+    uint8_t *x = malloc((size_t)n + 1);
+    int64_t *at = malloc((size_t)n * 8);
+    uint16_t h[64];
+    RunnerContext context = {.chunks = 2};
+    for (int64_t i = 0; i <= n; i++)
+        x[i] = (uint8_t)((i * 37 + 11) % 251);
+    for (int64_t i = 0; i < n; i++)
+        at[i] = i * 5 % n;
+    for (int i = 0; i < 64; i++)
+        h[i] = (uint16_t)(0x3f80 + i * 13 % 97);
+    memset(out, 7, SMALL_OUT);
+    cr_assert(runner_call(r, &context,
+                          (int64_t[]){address(x), address(at), address(h), n, address(out),
+                                      address(out + 256), address(out + 512), address(out + 768)}) == 0);
+    cr_expect(context.live_buffers == 0);
+    free(x);
+    free(at);
+}
+
+Test(kernel_run, vector_loops_do_what_serial_loops_do) {
+    FILE *file = fopen("tests/kernels/small_dtypes.gmxk", "r");
+    static char text[4096], serial[4096];
+    static uint8_t out[SMALL_OUT], expected[SMALL_OUT];
+    cr_assert(file != NULL && fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    strcpy(serial, text);
+    for (char *at; (at = strstr(serial, "for.vector"));)
+        memcpy(at, "for.serial", 10);
+    KernelRunner plain = opened(serial, 64);
+    EACH_WIDTH(w) {
+        KernelRunner r = opened(text, widths[w]);
+        for (int64_t n = 3; n <= 64; n++) {
+            run_small(&plain, n, expected);
+            run_small(&r, n, out);
+            cr_expect(memcmp(out, expected, SMALL_OUT) == 0, "n %d, %u bytes", (int)n, widths[w]);
+        }
+        runner_close(&r);
+    }
+    runner_close(&plain);
+}
