@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { INPUT_MAX = 5, HUGE_PAGE = 2 << 20 };
+enum { INPUT_MAX = 5, CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
 
 typedef struct Input {
     int seed;
@@ -86,11 +86,13 @@ static double random_value(uint64_t seed, uint64_t i) {
 /* Host memory lent to the session, on huge pages like the other peers' arrays. */
 static void *filled_array(const Input *input, gmx_dtype dtype, int64_t count) {
     size_t width = dtype == GMX_F64 ? 8 : 4;
-    size_t bytes = ((size_t)count * width + HUGE_PAGE) & ~(size_t)(HUGE_PAGE - 1);
-    void *data = aligned_alloc(HUGE_PAGE, bytes);
+    size_t page = (size_t)count * width >= 2 * HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
+    size_t bytes = ((size_t)count * width + page) & ~(page - 1);
+    void *data = aligned_alloc(page, bytes);
     if (!data)
         fail(NULL, "out of memory");
-    madvise(data, bytes, MADV_HUGEPAGE);
+    if (page == HUGE_PAGE)
+        madvise(data, bytes, MADV_HUGEPAGE);
     for (int64_t i = 0; i < count; i++) {
         double value = random_value((uint64_t)input->seed, (uint64_t)i);
         if (dtype == GMX_F64)
