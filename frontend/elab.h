@@ -5,7 +5,7 @@
 #include "frontend/elaborate.h"
 #include "frontend/text.h"
 
-enum { ELAB_DEPTH_LIMIT = 2500, ELAB_STEP_LIMIT = 4000000, ELAB_CALL_LIMIT = 200 };
+enum { ELAB_DEPTH_LIMIT = 2500, ELAB_STEP_LIMIT = 1000000, ELAB_CALL_LIMIT = 200 };
 
 typedef enum BindingKind {
     BINDING_LET,
