@@ -138,6 +138,9 @@ void ir_fold_hint(IrNode *node) {
                        .result_count = node->result_count};
     if (node->op == OP_check_equal && ir_known_i64(node->operands[0], &value))
         node->has_hint = true, node->hint = value;
+    else if (node->op == OP_check_true && ir_is_scalar(node) && ir_dtype(node) == DTYPE_i64 &&
+             ir_known_i64(node->operands[1], &value))
+        node->has_hint = true, node->hint = value;
     else if (node->result_count == 1 && node->types[0].kind == IR_TENSOR && is_index_arithmetic(&spec) &&
              fold_values(node->op, node->operands, node->operand_count, ir_known_i64, &value))
         node->has_hint = true, node->hint = value;
