@@ -160,6 +160,8 @@ Test(cache, processes_that_die_do_no_harm, .timeout = 60) {
                 holds(cache, i * 5 % OBJECTS, LENGTH);
             }
         }
+        for (int wait = 0; wait < 1000 && count_files(path, ".gmxo") == 0; wait++)
+            usleep(10000);
         usleep(20000);
         for (int c = 0; c < 3; c++)
             kill(children[c], SIGKILL);
