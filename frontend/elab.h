@@ -5,7 +5,7 @@
 #include "frontend/elaborate.h"
 #include "frontend/text.h"
 
-enum { ELAB_DEPTH_LIMIT = 2500, ELAB_STEP_LIMIT = 4000000, ELAB_CALL_LIMIT = 200 };
+enum { ELAB_DEPTH_LIMIT = 2500, ELAB_STEP_LIMIT = 1000000, ELAB_CALL_LIMIT = 200 };
 
 typedef enum BindingKind {
     BINDING_LET,
@@ -132,6 +132,8 @@ IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format
     __attribute__((format(printf, 4, 5)));
 /* x seen with other extents, equal to its own or broadcast from 1. */
 IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank);
+/* x with an extent that is 1 at this call as the constant 1, checked when it runs. */
+IrNode *elab_as_one(Elaborator *e, IrNode *x, uint32_t axis);
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span);
 const char *elab_origin(Elaborator *e, const AstNode *node); /* "`x` (file:line)", or NULL */
 /* "the inner sizes 784 and 32 differ: 784 comes from `x` (model.gmx:3), 32 from `w` (model.gmx:4)" */
