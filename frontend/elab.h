@@ -38,7 +38,6 @@ typedef struct CallFrame {
     struct CallFrame *parent;
     const Closure *closure;
     Span call;
-    uint32_t loop_depth; /* `return` stands in a loop */
 } CallFrame;
 
 /* The statements that follow a block which may `return` early. */
@@ -72,13 +71,10 @@ struct Elaborator {
     CallFrame *frame;
     uint32_t call_depth, depth;
     uint64_t steps;
-    uint32_t rest_copies;
     uint32_t next_slot;
-    uint32_t file_statement_depth; /* 0: in a top-level statement, not in a function */
-    bool is_checking;              /* a function is elaborated only to check it: nothing is kept */
-    bool is_exporting;             /* no effects, no hidden stream */
-    bool in_const;                 /* the value of a `const` */
-    uint32_t region_depth;
+    bool is_checking;   /* a function is elaborated only to check it: nothing is kept */
+    bool is_exporting;  /* no effects, no hidden stream */
+    bool misses_import; /* a file could not be imported: unknown names may be its */
     Binding *token, *random_key, *random_counter; /* hidden variables */
     VEC(BindingChange) undo;
     VEC(ElabSlot *) lifted; /* sizes written as literals in this unit */
@@ -297,8 +293,6 @@ ElabSlot *elab_constant_slot(Elaborator *e, Dtype dtype, uint32_t rank, const in
                              const void *data);
 IrNode *elab_lift_size(Elaborator *e, int64_t size);
 void elab_note_calls(Elaborator *e, uint32_t first_diag, const Closure *closure, Span call);
-Value elab_print_text(Elaborator *e, const Value *values, const char *const *specs, const Value *pieces,
-                      uint32_t count, Span span);
 
 /* ---- elab_check.c
  * ------------------------------------------------------------------------------------------ */
