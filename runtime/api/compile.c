@@ -3,6 +3,7 @@
 
 #include "codegen/header.h"
 #include "ir/export.h"
+#include "ir/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -101,14 +102,28 @@ static EmitKind emit_kind(gmx_emit emit) {
     }
 }
 
+static void emit_text(gmx_session *s, const IrModule *module, const char *output) {
+    IrText text = {.arena = module->arena};
+    IrWriter writer = ir_text_writer(&text);
+    ir_print_module(module, &writer);
+    write_text(s, output, ir_text_finish(&text));
+}
+
 static void emit_code(gmx_session *s, IrModule *module, const ExportList *exports, gmx_emit emit,
                       const char *output) {
     PassOptions passes = session_pass_options(s);
     PassContext context = {.arena = module->arena, .sink = &s->sink};
     char *message = NULL;
-    if (!pass_pipeline_run(&context, module, &passes) || !session_backend(s))
+    if (emit == GMX_EMIT_IR) {
+        emit_text(s, module, output);
         return;
-    if (s->interface->emit(s->backend, module, exports, emit_kind(emit), output, &message))
+    }
+    if (!pass_pipeline_run(&context, module, &passes))
+        return;
+    if (emit == GMX_EMIT_KERNELS)
+        emit_text(s, module, output);
+    else if (session_backend(s) &&
+             s->interface->emit(s->backend, module, exports, emit_kind(emit), output, &message))
         diag_error(&s->sink, DIAG_E0401, (Span){0}, "%s", message ? message : "the library was not written");
     free(message);
 }
