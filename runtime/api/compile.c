@@ -56,7 +56,8 @@ static void write_text(gmx_session *s, const char *path, const char *text) {
 
 /* ---- what is exported ---------------------------------------------------------------------------------- */
 
-/* Top-level values are evaluated only if an exported function reads them; what only prints is left out. */
+/* The top-level values, which exported functions may read: they become slots.  What only prints is left out.
+ */
 static void evaluate_globals(gmx_session *s, const AstNode *block) {
     program_open_unit(s);
     for (uint32_t i = 0; i < block->child_count; i++) {
@@ -69,6 +70,7 @@ static void evaluate_globals(gmx_session *s, const AstNode *block) {
             return;
         program_open_unit(s);
     }
+    program_run_unit(s);
 }
 
 static void collect_exports(gmx_session *s, Arena *arena, IrModule *module, const AstNode *block,
