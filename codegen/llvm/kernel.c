@@ -296,7 +296,7 @@ bool llvm_optimize_module(LLVMModuleRef module, LLVMTargetMachineRef machine, in
     if (level <= 0)
         return true;
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(module, passes[level > 1], machine, options);
+    LLVMErrorRef error = LLVMRunPasses(module, passes[level > 2], machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!error)
         return true;

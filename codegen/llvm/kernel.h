@@ -30,9 +30,9 @@ typedef struct LlvmKernelOptions {
 bool llvm_emit_kernel(const LlvmBuild *build, const Kernel *kernel, const char *symbol,
                       const LlvmKernelOptions *options, Arena *arena, const char **message);
 
-/* The passes that kernels and host functions want (vectorisation is explicit already): level 0 none, 1 the
- * short list, 2 and 3 with instruction combining.  The data layout must be set.  False after *message was set
- * (LLVMDisposeMessage). */
+/* The passes that kernels and host functions want (vectorisation is explicit already): level 0 none, 1 and 2
+ * the short list, 3 with instruction combining (twice the time; it rarely pays).  The data layout must be
+ * set.  False after *message was set (LLVMDisposeMessage). */
 bool llvm_optimize_module(LLVMModuleRef module, LLVMTargetMachineRef machine, int level, char **message);
 
 #endif

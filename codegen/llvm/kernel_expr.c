@@ -187,10 +187,23 @@ static LLVMValueRef call_intrinsic(Emit *e, const char *name, LLVMTypeRef result
                           count, "");
 }
 
+/* Gathers of less than four bytes have no instruction, and a mask would make a branch for every lane:
+ * inactive lanes read what lane 0 reads, which is always active. */
+static LLVMValueRef unmasked_pointers(Emit *e, LLVMValueRef pointers) {
+    LLVMBuilderRef b = e->build.builder;
+    LLVMValueRef first = LLVMBuildExtractElement(b, pointers, emit_i32(e, 0), "");
+    return LLVMBuildSelect(b, active_lanes(e), pointers, llvm_splat(&e->build, first, emit_width(e)), "");
+}
+
 static LLVMValueRef masked_load(Emit *e, const KernelArray *array, const Place *place, LLVMTypeRef type) {
-    const char *name = place->kind == PLACE_SCATTERED ? "llvm.masked.gather" : "llvm.masked.load";
+    bool is_gather = place->kind == PLACE_SCATTERED;
+    const char *name = is_gather ? "llvm.masked.gather" : "llvm.masked.load";
     LLVMValueRef arguments[] = {place->pointer, emit_i32(e, dtype_info[array->dtype].bytes), active_lanes(e),
                                 LLVMConstNull(type)};
+    if (is_gather && e->lanes->mask && dtype_info[array->dtype].bytes < 4) {
+        arguments[0] = unmasked_pointers(e, place->pointer);
+        arguments[2] = LLVMConstAllOnes(LLVMTypeOf(arguments[2]));
+    }
     return call_intrinsic(e, name, type, type, place->pointer, arguments, 4);
 }
 

@@ -133,7 +133,7 @@ static void allocate_buffer(Emit *e, const KernelArray *array) {
 }
 
 void emit_alloc(Emit *e, const KernelStatement *s) {
-    enum { STACK_BYTES = 4096 }; /* of scratch; registers always */
+    enum { STACK_BYTES = 16384 }; /* of scratch; registers always */
     const KernelArray *array = s->array;
     int64_t extents[4], count;
     bool is_constant = constant_shape(e, array, extents, &count);

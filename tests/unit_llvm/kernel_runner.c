@@ -15,7 +15,7 @@ static void parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64
     context->last_grain = grain;
     for (int64_t piece = pieces; piece-- > 0;) { /* later pieces first: order must not matter */
         int64_t begin = count * piece / pieces, end = count * (piece + 1) / pieces;
-        if (begin < end)
+        if (begin < end && !(piece && context->only_first_chunk))
             body(arguments, begin, end), context->calls++;
     }
 }

@@ -39,6 +39,7 @@ typedef struct RunnerContext {
     int live_buffers, fail_buffers; /* fail_buffers: that allocations fail */
     int64_t last_grain, calls;
     int chunks;
+    bool only_first_chunk; /* the others are left out */
 } RunnerContext;
 
 /* Calls with pointers and scalars already in `arguments`. */

@@ -355,6 +355,17 @@ Test(kernel_run, balanced_spmm) {
                 cr_expect(y[i * D + k] == fmaxf(sum, 0));
             }
     }
+    /* Half of the chunks hold about half of the work, and whole rows. */
+    RunnerContext half = {.chunks = 2, .only_first_chunk = true};
+    memset(y, 0xff, ROWS * D * 4);
+    cr_assert(runner_call(
+                  &r, &half,
+                  (int64_t[]){address(ap), address(ai), address(av), address(h), ROWS, D, address(y)}) == 0);
+    int64_t done = 0;
+    while (done < ROWS && !isnan(y[done * D]))
+        done++;
+    double share = (double)(ap[done] + done) / (double)(ap[ROWS] + ROWS);
+    cr_expect(share > 0.2 && share < 0.8 && isnan(y[(ROWS - 1) * D]), "%g", share);
     RunnerContext context = {0};
     cr_expect(runner_call(&r, &context, (int64_t[]){address(ap), 0, 0, 0, 0, D, 0}) == 0); /* no rows */
     free(ap);
@@ -588,4 +599,50 @@ Test(kernel_run, integer_data_wraps_in_lanes) {
     for (uint64_t i = 0; i < 21; i++)
         cr_expect((uint64_t)y[i] == (i * 6148914691236517205u + 9000000000000000000u) * 3);
     runner_close(&r);
+}
+
+/* ---- vector against serial ---------------------------------------------------------------------- */
+
+enum { SMALL_OUT = 1024 };
+
+static void run_small(KernelRunner *r, int64_t n, uint8_t *out) {
+    uint8_t *x = malloc((size_t)n + 1);
+    int64_t *at = malloc((size_t)n * 8);
+    uint16_t h[64];
+    RunnerContext context = {.chunks = 2};
+    for (int64_t i = 0; i <= n; i++)
+        x[i] = (uint8_t)((i * 37 + 11) % 251);
+    for (int64_t i = 0; i < n; i++)
+        at[i] = i * 5 % n;
+    for (int i = 0; i < 64; i++)
+        h[i] = (uint16_t)(0x3f80 + i * 13 % 97);
+    memset(out, 7, SMALL_OUT);
+    cr_assert(runner_call(r, &context,
+                          (int64_t[]){address(x), address(at), address(h), n, address(out),
+                                      address(out + 256), address(out + 512), address(out + 768)}) == 0);
+    cr_expect(context.live_buffers == 0);
+    free(x);
+    free(at);
+}
+
+Test(kernel_run, vector_loops_do_what_serial_loops_do) {
+    FILE *file = fopen("tests/kernels/small_dtypes.gmxk", "r");
+    static char text[4096], serial[4096];
+    static uint8_t out[SMALL_OUT], expected[SMALL_OUT];
+    cr_assert(file != NULL && fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    strcpy(serial, text);
+    for (char *at; (at = strstr(serial, "for.vector"));)
+        memcpy(at, "for.serial", 10);
+    KernelRunner plain = opened(serial, 64);
+    EACH_WIDTH(w) {
+        KernelRunner r = opened(text, widths[w]);
+        for (int64_t n = 3; n <= 64; n++) {
+            run_small(&plain, n, expected);
+            run_small(&r, n, out);
+            cr_expect(memcmp(out, expected, SMALL_OUT) == 0, "n %d, %u bytes", (int)n, widths[w]);
+        }
+        runner_close(&r);
+    }
+    runner_close(&plain);
 }
