@@ -4,6 +4,7 @@
 #   tests/unit_llvm/*.c   Criterion, one program that has codegen/llvm and LLVM as well
 #   tests/plain/*.c       a program with its own main each, against the internal libraries
 #   tests/embed/*.c       a program with its own main each, against libgmx.so and gmx.h only
+#   tests/cli/            the commands: run_cli.sh, and the REPL on a pseudo-terminal
 #   tests/lang/**.gmx     run by tests/run_programs.c, which says how they state what is expected
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
@@ -72,6 +73,21 @@ gmx_test(program_runner sh tests/check_runner.sh $<TARGET_FILE:run_programs>)
 if(TARGET gmx AND EXISTS ${root}/tests/lang)
   gmx_test(programs run_programs $<TARGET_FILE:gmx> tests/lang)
   set_tests_properties(programs PROPERTIES PROCESSORS 2)
+endif()
+
+# The commands as a user meets them.
+if(TARGET gmx)
+  set(cli_seconds 2)
+  if(GMX_SANITIZE OR NOT CMAKE_BUILD_TYPE STREQUAL Release)
+    set(cli_seconds 20)
+  endif()
+  if(TARGET gmxc)
+    gmx_test(cli bash tests/cli/run_cli.sh $<TARGET_FILE:gmx> $<TARGET_FILE:gmxc> ${cli_seconds})
+  else()
+    gmx_test(cli bash tests/cli/run_cli.sh $<TARGET_FILE:gmx> "" ${cli_seconds})
+  endif()
+  add_executable(test_repl ${root}/tests/cli/test_repl.c)
+  gmx_test(repl test_repl $<TARGET_FILE:gmx> ${PROJECT_BINARY_DIR})
 endif()
 
 gmx_test(includes sh tests/check_includes.sh)
