@@ -207,6 +207,8 @@ static void consider(Nearest *nearest, const char *name) {
 
 Value elab_unknown_name(Elaborator *e, Name name, Span span, const char *what) {
     uint32_t length = name->length;
+    if (e->misses_import && e->sink->error_count)
+        return elab_poison();
     Nearest nearest = {name->text, NULL, length <= 3 ? 2 : length <= 6 ? 3 : 4};
     for (Scope *scope = e->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->bindings.count; i++)

@@ -276,9 +276,18 @@ static bool host_load(void *user, const char *given, Span span, ElabSlot *slot, 
     return tensor != NULL;
 }
 
+/* An import is relative to the file that it stands in. */
+static const char *import_path(gmx_session *s, const char *given) {
+    const char *from = s->imports.count ? s->imports.items[s->imports.count - 1].path : NULL;
+    const char *slash = from ? strrchr(from, '/') : NULL;
+    if (!slash || given[0] == '/')
+        return program_find_file(s, given);
+    return arena_format(&s->arena, "%.*s/%s", (int)(slash - from), from, given);
+}
+
 static AstNode *host_import(void *user, const char *given, Span span, bool *is_known) {
     gmx_session *s = user;
-    const char *path = program_find_file(s, given);
+    const char *path = import_path(s, given);
     *is_known = false;
     char *resolved = realpath(path, NULL);
     const char *canonical =
