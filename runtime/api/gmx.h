@@ -96,8 +96,8 @@ GMX_API void gmx_session_close(gmx_session *session); /* NULL is allowed; tensor
 GMX_API const char *gmx_errmsg(gmx_session *session);
 /* The code of the first error of the last call, "E0203"; "" when there was none. */
 GMX_API const char *gmx_errcode(gmx_session *session);
-/* Starts the back end of the options now instead of at the first compilation: GMX_NO_BACKEND when this machine
- * lacks it. */
+/* Starts the back end of the options now instead of at the first compilation: GMX_NO_BACKEND when this
+ * machine lacks it. */
 GMX_API gmx_status gmx_require_backend(gmx_session *session);
 /* Stops a running program soon, from any thread or a signal handler: it fails with E0308. */
 GMX_API void gmx_interrupt(gmx_session *session);
