@@ -170,7 +170,7 @@ bool program_run_unit(gmx_session *s) {
     bool ok = !work || (code && call_unit(s, unit, code));
     s->last_unit = unit;
     s->last_code = code;
-    for (uint32_t i = 0; ok && i < unit->effects.count; i++) {
+    for (uint32_t i = 0; ok && !s->building && i < unit->effects.count; i++) {
         save_value(s, &unit->effects.items[i]);
         ok = s->sink.error_count == errors;
     }
@@ -395,6 +395,14 @@ static bool go_on_checking(gmx_session *s) {
     return s->checking = !s->options.interactive;
 }
 
+void program_run_statements(gmx_session *s, const AstNode *block, uint32_t begin, uint32_t end,
+                            ProgramMode mode, gmxrt_tensor **out) {
+    for (uint32_t i = begin; i < end; i++)
+        if (!run_statement(s, block->children[i], i + 1 == end, mode, out) && !go_on_checking(s))
+            break;
+    program_run_unit(s);
+}
+
 void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt_tensor **out) {
     AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
     if (s->sink.error_count)
@@ -405,11 +413,7 @@ void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt
     elab_declare(s->elaborator, block);
     if (s->sink.error_count)
         s->checking = true; /* look for more, run nothing */
-    for (uint32_t i = 0; i < block->child_count; i++)
-        if (!run_statement(s, block->children[i], i + 1 == block->child_count, mode, out) &&
-            !go_on_checking(s))
-            break;
-    program_run_unit(s);
+    program_run_statements(s, block, 0, block->child_count, mode, out);
     s->checking = checking;
     if (mode == PROGRAM_EVAL && out && !*out && !s->sink.error_count)
         diag_error(&s->sink, DIAG_E0201, block->span, "the text does not end in an expression");
