@@ -88,8 +88,8 @@ GMX_API void gmx_options_init(gmx_options *options);
 GMX_API const char *gmx_version(void);
 
 /* ---- sessions ---------------------------------------------------------------------------------------- */
-/* `options` may be NULL.  Strings in it are copied.  *out is NULL only if memory could not be had; GMX_MISUSE: an
- * option names no pass, gmx_errmsg says which. */
+/* `options` may be NULL.  Strings in it are copied.  *out is NULL only if memory could not be had;
+ * GMX_MISUSE: an option names no pass, gmx_errmsg says which. */
 GMX_API gmx_status gmx_session_open(const gmx_options *options, gmx_session **out);
 GMX_API void gmx_session_close(gmx_session *session); /* NULL is allowed; tensors may outlive it */
 /* The errors and warnings of the last call, ready to print; "" when there were none.  Valid until the next

@@ -49,6 +49,31 @@ void view_unit(gmx_session *s, IrModule *module, uint32_t index) {
         describe(s, function, "fuse", text);
 }
 
+/* Units have no exported functions: each of these is shown in a module of its own. */
+static void view_export(gmx_session *s, const AstNode *function) {
+    IrModule *module = ir_module_new(&s->report, &s->names);
+    if (!elab_export_function(s->elaborator, module, function))
+        return;
+    if (s->view_kind == GMX_VIEW_IR) {
+        for (uint32_t i = 0; i < module->functions.count; i++)
+            ir_print_function(module->functions.items[i], s->view);
+        return;
+    }
+    PassOptions passes = session_pass_options(s);
+    PassContext context = {.arena = &s->report, .sink = &s->sink};
+    if (pass_pipeline_run(&context, module, &passes))
+        view_unit(s, module, 0);
+}
+
+static void view_exports(gmx_session *s, const SourceFile *file) {
+    const AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
+    for (uint32_t i = 0; i < block->child_count && !s->sink.error_count; i++) {
+        const AstNode *statement = block->children[i];
+        if (statement->kind == AST_FUNCTION && ast_function_is_exported(statement))
+            view_export(s, statement);
+    }
+}
+
 /* ---- entry points
  * ------------------------------------------------------------------------------------------------ */
 
@@ -67,6 +92,8 @@ static void view_source(gmx_session *s, const SourceFile *file, gmx_view view, c
     s->view = &writer;
     s->view_kind = view;
     program_run(s, file, PROGRAM_RUN, NULL);
+    if (!s->sink.error_count)
+        view_exports(s, file);
     s->view = NULL;
     *out = ir_text_finish(&text);
 }
