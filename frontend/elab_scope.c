@@ -281,6 +281,10 @@ static Value binding_value(Elaborator *e, const AstNode *node, Binding *binding,
         diag_note(e->sink, diag, "pass it as an argument, or declare it with `let`");
         return elab_poison();
     }
+    if (e->is_exporting && where == e->globals &&
+        binding->value.kind == VALUE_TENSOR) /* of an unfinished unit */
+        return elab_fail(e, DIAG_E0210, node->span,
+                         "the value of `%s` is not known when the library is built", node->name->text);
     return binding->value;
 }
 

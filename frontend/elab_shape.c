@@ -67,16 +67,18 @@ static Value reshaped(Elaborator *e, Span span, Value x, IrNode **dims, uint32_t
     IrNode *size = ir_size(&e->b, x.node), *all = product(e, dims, rank, -1);
     if (size != all && ir_known_i64(size, &actual) && ir_known_i64(all, &wanted) && wanted != actual)
         return reshape_error(e, span, x, dims, rank);
-    if (size != all && rank > 0) {
+    uint32_t at = 0; /* the size that carries the check: one known to be 1 must stay known, it broadcasts */
+    while (at < rank && ir_const_value_i64(dims[at], &wanted) && wanted == 1)
+        at++;
+    if (size != all && at < rank) {
         IrNode *same = ir_binary(&e->b, OP_eq, all, size);
-        dims[0] =
-            ir_check_true(&e->b, same, dims[0], DIAG_E0301,
+        dims[at] =
+            ir_check_true(&e->b, same, dims[at], DIAG_E0301,
                           elab_intern(e, "the numbers of elements of a tensor and its new shape differ"));
-    } else if (size != all) { /* to a scalar */
+    } else if (size != all) { /* to a scalar or to sizes of 1 */
         IrNode *one[1] = {
             ir_check_equal(&e->b, all, size, elab_intern(e, "a scalar has one element; sizes differ"))};
         x.node = elab_drop_unit_axis(e, ir_reshape(&e->b, x.node, one, 1), 0);
-        return value_tensor(x.node);
     }
     return value_tensor(ir_reshape(&e->b, x.node, dims, rank));
 }

@@ -443,11 +443,6 @@ static void row_body(Lower *l, KernelLoop innermost) {
 /* ---- a costly value that several loops of a row need
  * ---------------------------------------------------------------------- */
 
-static bool is_costly(Op op) {
-    return op == OP_exp || op == OP_log || op == OP_tanh || op == OP_sin || op == OP_cos || op == OP_erf ||
-           op == OP_pow;
-}
-
 static uint32_t loops_that_need(const Lower *l, const IrNode *node) {
     uint32_t loops = 0;
     for (uint32_t i = 0; i < l->region->nodes.count; i++) {
@@ -465,7 +460,7 @@ static void choose_kept(Lower *l) {
     const IrNode *root = l->region->results.items[0];
     for (uint32_t i = 0; i < l->region->nodes.count; i++) {
         const IrNode *node = l->region->nodes.items[i];
-        if (is_costly(node->op) && ir_rank(node) == l->space.rank && node != root &&
+        if (op_is_math(node->op) && ir_rank(node) == l->space.rank && node != root &&
             ir_same_extents(ir_type(node), l->space.dims, l->space.rank) && loops_that_need(l, node) > 1)
             l->kept = node;
     }

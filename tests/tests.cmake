@@ -2,6 +2,7 @@
 #
 #   tests/unit/*.c        Criterion, one program against the internal libraries
 #   tests/unit_llvm/*.c   Criterion, one program that has codegen/llvm and LLVM as well
+#   tests/ops/*.c         Criterion, one program: the columns of ops.def, for every row by itself
 #   tests/plain/*.c       a program with its own main each, against the internal libraries
 #   tests/embed/*.c       a program with its own main each, against libgmx.so and gmx.h only
 #   tests/cli/            the commands: run_cli.sh, and the REPL on a pseudo-terminal
@@ -37,6 +38,34 @@ if(unit_llvm_sources AND TARGET gmx_llvm)
   gmx_test(unit_llvm unit_llvm_tests -j2)
 endif()
 
+# ops.def's `c` column, compiled as C11 and as C++ (the overloads of CUDA C) and run; checked as OpenCL C.
+add_executable(ops_print ${root}/tests/ops_print.c)
+target_link_libraries(ops_print PRIVATE gmx_ir)
+find_program(CXX_COMPILER NAMES g++ g++-12 clang++-14 REQUIRED)
+find_program(CLANG NAMES clang-14 clang)
+set(op_text ${generated}/tests/op_text.inc)
+set(op_text_cxx ${generated}/tests/c_text_cxx.o)
+file(MAKE_DIRECTORY ${generated}/tests)
+add_custom_command(OUTPUT ${op_text} COMMAND ops_print > ${op_text} DEPENDS ops_print VERBATIM)
+add_custom_command(
+  OUTPUT ${op_text_cxx}
+  COMMAND ${CXX_COMPILER} -x c++ -std=c++17 -O1 -ffp-contract=off -fwrapv -Wall -Wextra -Wno-unused-function
+          -Wno-bool-operation -Wno-int-in-bool-context -I${root} -I${generated} -c ${root}/tests/ops/c_text.c
+          -o ${op_text_cxx}
+  DEPENDS ${op_text} tests/ops/c_text.c tests/ops/c_text.h codegen/cstyle_prelude.h VERBATIM)
+file(GLOB ops_sources CONFIGURE_DEPENDS ${root}/tests/ops/*.c)
+if(TARGET libgmx)
+  add_executable(ops_tests ${ops_sources} ${op_text} ${op_text_cxx})
+  set_source_files_properties(${root}/tests/ops/c_text.c PROPERTIES COMPILE_OPTIONS
+    "-ffp-contract=off;-fwrapv;-Wno-unused-function;-Wno-bool-operation;-Wno-int-in-bool-context")
+  target_link_libraries(ops_tests PRIVATE libgmx gmx_ir PkgConfig::CRITERION stdc++ m)
+  gmx_test(ops ops_tests -j2)
+  if(CLANG)
+    gmx_test(ops_opencl ${CLANG} -x cl -cl-std=CL2.0 -Xclang -finclude-default-header -Wall -Wno-unused-function
+             -Wno-bool-operation -fsyntax-only -I. -I${generated} tests/ops/c_text.cl)
+  endif()
+endif()
+
 file(GLOB plain_sources CONFIGURE_DEPENDS ${root}/tests/plain/*.c)
 foreach(source ${plain_sources})
   get_filename_component(name ${source} NAME_WE)
@@ -63,7 +92,6 @@ endif()
 if(EXISTS ${root}/runtime/api/gmx.h)
   gmx_test(header_c99 ${CMAKE_C_COMPILER} -std=c99 -Wall -Wextra -pedantic -Werror -fsyntax-only -x c
            runtime/api/gmx.h)
-  find_program(CXX_COMPILER NAMES g++ g++-12 clang++-14 REQUIRED)
   gmx_test(header_cxx17 ${CXX_COMPILER} -std=c++17 -Wall -Wextra -pedantic -Werror -fsyntax-only -x c++
            runtime/api/gmx.h)
 endif()

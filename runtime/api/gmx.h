@@ -189,7 +189,9 @@ typedef enum gmx_emit {
     GMX_EMIT_OBJECT,
     GMX_EMIT_ASSEMBLY,
     GMX_EMIT_LLVM,
-    GMX_EMIT_HEADER
+    GMX_EMIT_HEADER,
+    GMX_EMIT_IR,     /* the tensor IR of the exported functions as the front end made it */
+    GMX_EMIT_KERNELS /* after the pipeline: kernels and host programs */
 } gmx_emit;
 /* Compiles every `export fn` of a script.  `output` "-": standard output (text forms).  GMX_EMIT_SHARED also
  * writes the header beside the library.  Files appear whole or not at all. */

@@ -142,16 +142,37 @@ static bool call_unit(gmx_session *s, ElabUnit *unit, CompiledFunction code) {
     return true;
 }
 
+static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, Span span) {
+    gmxrt_tensor *tensor = NULL;
+    if (value->kind == VALUE_SLOT) {
+        tensor = slot_tensor(s, value->slot);
+        gmxrt_tensor_retain(tensor);
+    } else if (value->kind == VALUE_CONSTANT) {
+        tensor = gmxrt_tensor_new(s->ctx, value->dtype, 0, NULL, 0);
+        if (tensor)
+            memcpy(tensor->data, &value->bits, dtype_info[value->dtype].bytes);
+    } else {
+        diag_error(&s->sink, DIAG_E0201, span, "the value is no tensor");
+    }
+    session_collect_run_errors(s);
+    *out = tensor;
+}
+
 static void save_value(gmx_session *s, const ElabEffect *effect) {
     const char *path = file_to_write(s, effect->path);
-    if (effect->names || effect->value.kind != VALUE_SLOT || !has_suffix(path, ".npy")) {
+    if (effect->names || (effect->value.kind != VALUE_SLOT && effect->value.kind != VALUE_CONSTANT) ||
+        !has_suffix(path, ".npy")) {
         diag_error(&s->sink, DIAG_E0900, effect->span, "not supported yet: saving this as `%s`",
                    effect->path);
         return;
     }
-    gmxrt_tensor *tensor = slot_tensor(s, effect->value.slot);
+    gmxrt_tensor *tensor;
+    take_value(s, &effect->value, &tensor, effect->span);
+    if (!tensor)
+        return;
     gmxrt_view view = gmxrt_view_of(tensor);
     gmxrt_npy_save(s->ctx, path, &view, pack_span(effect->span));
+    gmxrt_tensor_release(tensor);
     session_collect_run_errors(s);
 }
 
@@ -170,7 +191,7 @@ bool program_run_unit(gmx_session *s) {
     bool ok = !work || (code && call_unit(s, unit, code));
     s->last_unit = unit;
     s->last_code = code;
-    for (uint32_t i = 0; ok && i < unit->effects.count; i++) {
+    for (uint32_t i = 0; ok && !s->building && i < unit->effects.count; i++) {
         save_value(s, &unit->effects.items[i]);
         ok = s->sink.error_count == errors;
     }
@@ -349,22 +370,6 @@ ElabHost program_host(gmx_session *s) {
 /* ---- statements
  * ------------------------------------------------------------------------------------------------------ */
 
-static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, Span span) {
-    gmxrt_tensor *tensor = NULL;
-    if (value->kind == VALUE_SLOT) {
-        tensor = slot_tensor(s, value->slot);
-        gmxrt_tensor_retain(tensor);
-    } else if (value->kind == VALUE_CONSTANT) {
-        tensor = gmxrt_tensor_new(s->ctx, value->dtype, 0, NULL, 0);
-        if (tensor)
-            memcpy(tensor->data, &value->bits, dtype_info[value->dtype].bytes);
-    } else {
-        diag_error(&s->sink, DIAG_E0201, span, "the value is no tensor");
-    }
-    session_collect_run_errors(s);
-    *out = tensor;
-}
-
 static bool run_statement(gmx_session *s, const AstNode *statement, bool is_last, ProgramMode mode,
                           gmxrt_tensor **out) {
     program_open_unit(s);
@@ -395,6 +400,14 @@ static bool go_on_checking(gmx_session *s) {
     return s->checking = !s->options.interactive;
 }
 
+void program_run_statements(gmx_session *s, const AstNode *block, uint32_t begin, uint32_t end,
+                            ProgramMode mode, gmxrt_tensor **out) {
+    for (uint32_t i = begin; i < end; i++)
+        if (!run_statement(s, block->children[i], i + 1 == end, mode, out) && !go_on_checking(s))
+            break;
+    program_run_unit(s);
+}
+
 void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt_tensor **out) {
     AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
     if (s->sink.error_count)
@@ -405,11 +418,7 @@ void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt
     elab_declare(s->elaborator, block);
     if (s->sink.error_count)
         s->checking = true; /* look for more, run nothing */
-    for (uint32_t i = 0; i < block->child_count; i++)
-        if (!run_statement(s, block->children[i], i + 1 == block->child_count, mode, out) &&
-            !go_on_checking(s))
-            break;
-    program_run_unit(s);
+    program_run_statements(s, block, 0, block->child_count, mode, out);
     s->checking = checking;
     if (mode == PROGRAM_EVAL && out && !*out && !s->sink.error_count)
         diag_error(&s->sink, DIAG_E0201, block->span, "the text does not end in an expression");

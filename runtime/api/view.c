@@ -99,7 +99,7 @@ static void view_source(gmx_session *s, const SourceFile *file, gmx_view view, c
 }
 
 gmx_status gmx_view_file(gmx_session *session, const char *path, gmx_view view, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path && out);
     const SourceFile *file = source_read(&session->sources, &session->sink, path, (Span){0});
     *out = "";
     if (file) {
@@ -110,7 +110,7 @@ gmx_status gmx_view_file(gmx_session *session, const char *path, gmx_view view, 
 }
 
 gmx_status gmx_view_text(gmx_session *session, const char *text, gmx_view view, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, text && out);
     const SourceFile *file = source_add(&session->sources, &session->sink, "<text>", text, strlen(text));
     *out = "";
     if (file)
@@ -119,7 +119,7 @@ gmx_status gmx_view_text(gmx_session *session, const char *text, gmx_view view, 
 }
 
 gmx_status gmx_type_of(gmx_session *session, const char *text, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, text && out);
     const SourceFile *file = source_add(&session->sources, &session->sink, "<type>", text, strlen(text));
     AstNode *block =
         file ? parse_source(&(ParseContext){&session->arena, &session->names, &session->sink}, file) : NULL;
@@ -138,7 +138,7 @@ gmx_status gmx_type_of(gmx_session *session, const char *text, const char **out)
 }
 
 gmx_status gmx_help(gmx_session *session, const char *name, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, name && out);
     *out = elab_help(session->elaborator, intern_text(&session->names, name));
     if (!*out) {
         *out = "";

@@ -28,8 +28,8 @@ typedef struct Form {
 static const Form forms[] = {
     {"tokens", FORM_VIEW, GMX_VIEW_TOKENS},
     {"ast", FORM_VIEW, GMX_VIEW_AST},
-    {"ir", FORM_VIEW, GMX_VIEW_IR},
-    {"kernels", FORM_VIEW, GMX_VIEW_KERNELS},
+    {"ir", FORM_TEXT, GMX_EMIT_IR},
+    {"kernels", FORM_TEXT, GMX_EMIT_KERNELS},
     {"llvm", FORM_TEXT, GMX_EMIT_LLVM},
     {"asm", FORM_TEXT, GMX_EMIT_ASSEMBLY},
     {"header", FORM_TEXT, GMX_EMIT_HEADER},
