@@ -118,6 +118,15 @@ if(TARGET gmx)
   gmx_test(repl test_repl $<TARGET_FILE:gmx> ${PROJECT_BINARY_DIR})
 endif()
 
+# The samples in docs/*.md and ir/README.md are run.
+file(GLOB pages RELATIVE ${root} CONFIGURE_DEPENDS ${root}/docs/*.md ${root}/ir/README.md)
+if(TARGET gmx AND TARGET gmxc AND pages)
+  gmx_test(docs sh tests/check_docs.sh ${PROJECT_BINARY_DIR} $<TARGET_FILE:run_programs> ${pages})
+  if(GMX_SANITIZE)
+    set_property(TEST docs APPEND PROPERTY ENVIRONMENT "GMX_DOCS_SANITIZED=1")
+  endif()
+endif()
+
 gmx_test(includes sh tests/check_includes.sh)
 gmx_test(format sh tests/check_format.sh)
 gmx_test(lines sh tests/count_lines.sh)
