@@ -4,6 +4,7 @@
 #   tests/unit_llvm/*.c   Criterion, one program that has codegen/llvm and LLVM as well
 #   tests/plain/*.c       a program with its own main each, against the internal libraries
 #   tests/embed/*.c       a program with its own main each, against libgmx.so and gmx.h only
+#   tests/cli/*.sh        gmx and gmxc as a user runs them, and the C programs that link compiled libraries
 #   tests/lang/**.gmx     run by tests/run_programs.c, which says how they state what is expected
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
@@ -72,6 +73,17 @@ gmx_test(program_runner sh tests/check_runner.sh $<TARGET_FILE:run_programs>)
 if(TARGET gmx AND EXISTS ${root}/tests/lang)
   gmx_test(programs run_programs $<TARGET_FILE:gmx> tests/lang)
   set_tests_properties(programs PROPERTIES PROCESSORS 2)
+endif()
+
+if(TARGET gmx AND TARGET gmxc)
+  file(GLOB cli_tests CONFIGURE_DEPENDS ${root}/tests/cli/*.sh)
+  foreach(script ${cli_tests})
+    get_filename_component(name ${script} NAME_WE)
+    gmx_test(cli_${name} sh ${script})
+    if(GMX_SANITIZE) # what links with a sanitized run-time archive must be sanitized as well
+      set_property(TEST cli_${name} APPEND PROPERTY ENVIRONMENT "GMX_TEST_CFLAGS=-fsanitize=address,undefined")
+    endif()
+  endforeach()
 endif()
 
 gmx_test(includes sh tests/check_includes.sh)
