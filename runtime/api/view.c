@@ -83,6 +83,14 @@ static void view_source(gmx_session *s, const SourceFile *file, gmx_view view, c
     }
     Text text = {.arena = &s->report};
     IrWriter writer = {.write = text_write, .user = &text};
+    bool is_ir = view == GMX_VIEW_IR || view == GMX_VIEW_KERNELS;
+    const AstNode *block = is_ir ? parse_source(&context, file) : NULL;
+    if (s->sink.error_count)
+        return;
+    if (block && compile_view(s, block, &writer, view == GMX_VIEW_KERNELS)) {
+        *out = finish_text(&text);
+        return;
+    }
     s->view = &writer;
     s->view_kind = view;
     program_run(s, file, PROGRAM_RUN, NULL);

@@ -132,7 +132,7 @@ static int emit(Options *options, const Form *form) {
     if (form->kind == FORM_VIEW || form->kind == FORM_LATER)
         options->session.write = tool_drop_output; /* only looked at */
     else
-        options->session.write = output_write_error; /* not into what is emitted */
+        options->session.write = output_write; /* text forms; what the script prints is dropped */
     gmx_session *session = tool_open_session(options);
     if (!session)
         return 1;
