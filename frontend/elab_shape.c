@@ -67,16 +67,18 @@ static Value reshaped(Elaborator *e, Span span, Value x, IrNode **dims, uint32_t
     IrNode *size = ir_size(&e->b, x.node), *all = product(e, dims, rank, -1);
     if (size != all && ir_known_i64(size, &actual) && ir_known_i64(all, &wanted) && wanted != actual)
         return reshape_error(e, span, x, dims, rank);
-    if (size != all && rank > 0) {
+    uint32_t at = 0; /* the size that carries the check: one known to be 1 must stay known, it broadcasts */
+    while (at < rank && ir_const_value_i64(dims[at], &wanted) && wanted == 1)
+        at++;
+    if (size != all && at < rank) {
         IrNode *same = ir_binary(&e->b, OP_eq, all, size);
-        dims[0] =
-            ir_check_true(&e->b, same, dims[0], DIAG_E0301,
+        dims[at] =
+            ir_check_true(&e->b, same, dims[at], DIAG_E0301,
                           elab_intern(e, "the numbers of elements of a tensor and its new shape differ"));
-    } else if (size != all) { /* to a scalar */
+    } else if (size != all) { /* to a scalar or to sizes of 1 */
         IrNode *one[1] = {
             ir_check_equal(&e->b, all, size, elab_intern(e, "a scalar has one element; sizes differ"))};
         x.node = elab_drop_unit_axis(e, ir_reshape(&e->b, x.node, one, 1), 0);
-        return value_tensor(x.node);
     }
     return value_tensor(ir_reshape(&e->b, x.node, dims, rank));
 }
@@ -205,19 +207,13 @@ Value builtin_squeeze(Elaborator *e, BuiltinCall *call) {
     for (uint32_t i = count; i-- > 0;) {
         IrNode *extent = x.node->types[0].dims[axes[i]];
         bool is_one = ir_known_i64(extent, &size) && size == 1;
-        if (all && !(is_one && ir_is_const(extent)))
+        if (all && !is_one)
             continue;
         if (!is_one && ir_known_i64(extent, &size))
             return elab_fail(e, DIAG_E0203, call->span, "axis %u of %s has the size %lld, not 1", axes[i],
                              elab_type_text(e, x), (long long)size);
-        if (!ir_is_const(extent)) {
-            IrNode *dims[IR_MAX_RANK];
-            elab_copy_dims(dims, x.node);
-            dims[axes[i]] =
-                ir_check_equal(&e->b, extent, ir_const_i64(&e->b, 1),
-                               elab_intern(e, "an axis that `squeeze` drops has the size 1; sizes differ"));
-            x.node = elab_with_dims(e, x.node, dims, ir_rank(x.node));
-        }
+        if (!ir_is_const(extent))
+            x.node = elab_as_one(e, x.node, axes[i]);
         x.node = elab_drop_unit_axis(e, x.node, axes[i]);
     }
     return x;

@@ -91,10 +91,6 @@ void program_set_tensor(gmx_session *session, ElabSlot *slot, gmxrt_tensor *tens
 const char *program_find_file(gmx_session *session, const char *path);
 const char *program_folder_of(Arena *arena, const char *path); /* NULL: none */
 
-/* ---- compile.c ---- */
-/* The IR of a file's exported functions, as gmxc compiles them; false: it has none. */
-bool compile_view(gmx_session *session, const AstNode *block, IrWriter *writer, bool with_passes);
-
 /* ---- view.c ---- */
 void view_unit(gmx_session *session, IrModule *module, uint32_t index);
 

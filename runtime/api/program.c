@@ -142,16 +142,37 @@ static bool call_unit(gmx_session *s, ElabUnit *unit, CompiledFunction code) {
     return true;
 }
 
+static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, Span span) {
+    gmxrt_tensor *tensor = NULL;
+    if (value->kind == VALUE_SLOT) {
+        tensor = slot_tensor(s, value->slot);
+        gmxrt_tensor_retain(tensor);
+    } else if (value->kind == VALUE_CONSTANT) {
+        tensor = gmxrt_tensor_new(s->ctx, value->dtype, 0, NULL, 0);
+        if (tensor)
+            memcpy(tensor->data, &value->bits, dtype_info[value->dtype].bytes);
+    } else {
+        diag_error(&s->sink, DIAG_E0201, span, "the value is no tensor");
+    }
+    session_collect_run_errors(s);
+    *out = tensor;
+}
+
 static void save_value(gmx_session *s, const ElabEffect *effect) {
     const char *path = file_to_write(s, effect->path);
-    if (effect->names || effect->value.kind != VALUE_SLOT || !has_suffix(path, ".npy")) {
+    if (effect->names || (effect->value.kind != VALUE_SLOT && effect->value.kind != VALUE_CONSTANT) ||
+        !has_suffix(path, ".npy")) {
         diag_error(&s->sink, DIAG_E0900, effect->span, "not supported yet: saving this as `%s`",
                    effect->path);
         return;
     }
-    gmxrt_tensor *tensor = slot_tensor(s, effect->value.slot);
+    gmxrt_tensor *tensor;
+    take_value(s, &effect->value, &tensor, effect->span);
+    if (!tensor)
+        return;
     gmxrt_view view = gmxrt_view_of(tensor);
     gmxrt_npy_save(s->ctx, path, &view, pack_span(effect->span));
+    gmxrt_tensor_release(tensor);
     session_collect_run_errors(s);
 }
 
@@ -276,9 +297,18 @@ static bool host_load(void *user, const char *given, Span span, ElabSlot *slot, 
     return tensor != NULL;
 }
 
+/* An import is relative to the file that it stands in. */
+static const char *import_path(gmx_session *s, const char *given) {
+    const char *from = s->imports.count ? s->imports.items[s->imports.count - 1].path : NULL;
+    const char *slash = from ? strrchr(from, '/') : NULL;
+    if (!slash || given[0] == '/')
+        return program_find_file(s, given);
+    return arena_format(&s->arena, "%.*s/%s", (int)(slash - from), from, given);
+}
+
 static AstNode *host_import(void *user, const char *given, Span span, bool *is_known) {
     gmx_session *s = user;
-    const char *path = program_find_file(s, given);
+    const char *path = import_path(s, given);
     *is_known = false;
     char *resolved = realpath(path, NULL);
     const char *canonical =
@@ -339,22 +369,6 @@ ElabHost program_host(gmx_session *s) {
 
 /* ---- statements
  * ------------------------------------------------------------------------------------------------------ */
-
-static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, Span span) {
-    gmxrt_tensor *tensor = NULL;
-    if (value->kind == VALUE_SLOT) {
-        tensor = slot_tensor(s, value->slot);
-        gmxrt_tensor_retain(tensor);
-    } else if (value->kind == VALUE_CONSTANT) {
-        tensor = gmxrt_tensor_new(s->ctx, value->dtype, 0, NULL, 0);
-        if (tensor)
-            memcpy(tensor->data, &value->bits, dtype_info[value->dtype].bytes);
-    } else {
-        diag_error(&s->sink, DIAG_E0201, span, "the value is no tensor");
-    }
-    session_collect_run_errors(s);
-    *out = tensor;
-}
 
 static bool run_statement(gmx_session *s, const AstNode *statement, bool is_last, ProgramMode mode,
                           gmxrt_tensor **out) {

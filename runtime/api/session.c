@@ -120,6 +120,11 @@ gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
                                             .host = program_host(s),
                                             .is_interactive = s->options.interactive != 0});
     *out = s;
+    PassOptions passes = session_pass_options(s);
+    if (!pass_options_hold(&(PassContext){.arena = &s->report, .sink = &s->sink}, &passes)) {
+        session_end(s);
+        return GMX_MISUSE;
+    }
     return GMX_OK;
 }
 
