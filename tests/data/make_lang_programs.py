@@ -769,7 +769,7 @@ class Generator:
                 args, text, evaluate = op(self)
                 self.add(Node([self.fresh()], args, text, evaluate, op.__name__))
                 return
-            except (Reject, OverflowError):
+            except (Reject, OverflowError, MemoryError):
                 self.env = before
 
     def inner(self, env, count):
