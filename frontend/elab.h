@@ -5,7 +5,7 @@
 #include "frontend/elaborate.h"
 #include "frontend/text.h"
 
-enum { ELAB_DEPTH_LIMIT = 2500, ELAB_STEP_LIMIT = 4000000, ELAB_CALL_LIMIT = 200 };
+enum { ELAB_DEPTH_LIMIT = 2500, ELAB_STEP_LIMIT = 1000000, ELAB_CALL_LIMIT = 200 };
 
 typedef enum BindingKind {
     BINDING_LET,
@@ -38,7 +38,6 @@ typedef struct CallFrame {
     struct CallFrame *parent;
     const Closure *closure;
     Span call;
-    uint32_t loop_depth; /* `return` stands in a loop */
 } CallFrame;
 
 /* The statements that follow a block which may `return` early. */
@@ -72,13 +71,10 @@ struct Elaborator {
     CallFrame *frame;
     uint32_t call_depth, depth;
     uint64_t steps;
-    uint32_t rest_copies;
     uint32_t next_slot;
-    uint32_t file_statement_depth; /* 0: in a top-level statement, not in a function */
-    bool is_checking;              /* a function is elaborated only to check it: nothing is kept */
-    bool is_exporting;             /* no effects, no hidden stream */
-    bool in_const;                 /* the value of a `const` */
-    uint32_t region_depth;
+    bool is_checking;   /* a function is elaborated only to check it: nothing is kept */
+    bool is_exporting;  /* no effects, no hidden stream */
+    bool misses_import; /* a file could not be imported: unknown names may be its */
     Binding *token, *random_key, *random_counter; /* hidden variables */
     VEC(BindingChange) undo;
     VEC(ElabSlot *) lifted; /* sizes written as literals in this unit */
@@ -132,6 +128,8 @@ IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format
     __attribute__((format(printf, 4, 5)));
 /* x seen with other extents, equal to its own or broadcast from 1. */
 IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank);
+/* x with an extent that is 1 at this call as the constant 1, checked when it runs. */
+IrNode *elab_as_one(Elaborator *e, IrNode *x, uint32_t axis);
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span);
 const char *elab_origin(Elaborator *e, const AstNode *node); /* "`x` (file:line)", or NULL */
 /* "the inner sizes 784 and 32 differ: 784 comes from `x` (model.gmx:3), 32 from `w` (model.gmx:4)" */
@@ -295,8 +293,6 @@ ElabSlot *elab_constant_slot(Elaborator *e, Dtype dtype, uint32_t rank, const in
                              const void *data);
 IrNode *elab_lift_size(Elaborator *e, int64_t size);
 void elab_note_calls(Elaborator *e, uint32_t first_diag, const Closure *closure, Span call);
-Value elab_print_text(Elaborator *e, const Value *values, const char *const *specs, const Value *pieces,
-                      uint32_t count, Span span);
 
 /* ---- elab_check.c
  * ------------------------------------------------------------------------------------------ */

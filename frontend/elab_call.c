@@ -177,6 +177,19 @@ static Value method(Elaborator *e, const AstNode *field, Argument *self) {
     return elab_name(e, &name);
 }
 
+/* `concat` and `stack` take the elements of a list as they are: their sizes may differ. */
+static Value list_argument(Elaborator *e, Value callee, const AstNode *node) {
+    bool joins = callee.kind == VALUE_BUILTIN && node->kind == AST_ARRAY && node->child_count &&
+                 !strncmp(callee.builtin->signature, "tensors", 7);
+    if (!joins)
+        return elab_expression(e, node);
+    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
+    *tuple = (ValueTuple){node->child_count, ARENA_ARRAY(e->arena, Value, node->child_count)};
+    for (uint32_t i = 0; i < tuple->count; i++)
+        tuple->items[i] = elab_expression(e, node->children[i]);
+    return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
+}
+
 /* `print` reads interpolated strings itself. */
 static bool is_interpolated(Value callee, const AstNode *node) {
     return node->kind == AST_INTERPOLATION && callee.kind == VALUE_BUILTIN &&
@@ -207,7 +220,7 @@ Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const As
         arguments[count] =
             (Argument){.name = is_keyword ? argument->name : NULL, .node = value, .span = value->span};
         arguments[count].value =
-            is_interpolated(callee, value) ? value_of_kind(VALUE_UNIT) : elab_expression(e, value);
+            is_interpolated(callee, value) ? value_of_kind(VALUE_UNIT) : list_argument(e, callee, value);
         is_poisoned = is_poisoned || value_is(arguments[count].value, VALUE_POISON);
         count++;
     }

@@ -143,13 +143,15 @@ Value elab_logical(Elaborator *e, const AstNode *node) {
 /* ---- bindings and assignment
  * ------------------------------------------------------------------------------------- */
 
-static Value strengthen_all(Elaborator *e, Value value) {
+/* A variable has the dtype of its value for good; the name that `let` gives to a number or a size promotes as
+ * the number does (as a Python variable does in NumPy). */
+static Value strengthen_all(Elaborator *e, Value value, bool keeps_scalars) {
     if (value.kind != VALUE_TUPLE)
-        return elab_strengthen(value);
+        return keeps_scalars && elab_is_scalar(value) ? value : elab_strengthen(value);
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
     *tuple = (ValueTuple){value.tuple->count, ARENA_ARRAY(e->arena, Value, value.tuple->count)};
     for (uint32_t i = 0; i < tuple->count; i++)
-        tuple->items[i] = strengthen_all(e, value.tuple->items[i]);
+        tuple->items[i] = strengthen_all(e, value.tuple->items[i], keeps_scalars);
     value.tuple = tuple;
     return value;
 }
@@ -173,7 +175,9 @@ static Value elab_binding(Elaborator *e, const AstNode *node) {
     BindingKind kind = node->kind == AST_CONST ? BINDING_CONST
                        : node->kind == AST_MUT ? BINDING_MUT
                                                : BINDING_LET;
-    elab_pattern(e, pattern, kind, node->kind == AST_CONST ? value : strengthen_all(e, value), e->scope);
+    if (node->kind != AST_CONST)
+        value = strengthen_all(e, value, node->kind == AST_LET);
+    elab_pattern(e, pattern, kind, value, e->scope);
     return value_of_kind(VALUE_UNIT);
 }
 
@@ -248,7 +252,8 @@ static void assign_to(Elaborator *e, const AstNode *target, Value value, Span sp
     }
     Binding *binding = assignable(e, target);
     if (binding)
-        elab_set(e, binding, strengthen_all(e, kept_type(e, binding->name, binding->value, value, span)));
+        elab_set(e, binding,
+                 strengthen_all(e, kept_type(e, binding->name, binding->value, value, span), false));
 }
 
 Value elab_assign(Elaborator *e, const AstNode *node) {

@@ -207,6 +207,8 @@ static void consider(Nearest *nearest, const char *name) {
 
 Value elab_unknown_name(Elaborator *e, Name name, Span span, const char *what) {
     uint32_t length = name->length;
+    if (e->misses_import && e->sink->error_count)
+        return elab_poison();
     Nearest nearest = {name->text, NULL, length <= 3 ? 2 : length <= 6 ? 3 : 4};
     for (Scope *scope = e->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->bindings.count; i++)
@@ -279,6 +281,10 @@ static Value binding_value(Elaborator *e, const AstNode *node, Binding *binding,
         diag_note(e->sink, diag, "pass it as an argument, or declare it with `let`");
         return elab_poison();
     }
+    if (e->is_exporting && where == e->globals &&
+        binding->value.kind == VALUE_TENSOR) /* of an unfinished unit */
+        return elab_fail(e, DIAG_E0210, node->span,
+                         "the value of `%s` is not known when the library is built", node->name->text);
     return binding->value;
 }
 

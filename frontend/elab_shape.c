@@ -207,19 +207,13 @@ Value builtin_squeeze(Elaborator *e, BuiltinCall *call) {
     for (uint32_t i = count; i-- > 0;) {
         IrNode *extent = x.node->types[0].dims[axes[i]];
         bool is_one = ir_known_i64(extent, &size) && size == 1;
-        if (all && !(is_one && ir_is_const(extent)))
+        if (all && !is_one)
             continue;
         if (!is_one && ir_known_i64(extent, &size))
             return elab_fail(e, DIAG_E0203, call->span, "axis %u of %s has the size %lld, not 1", axes[i],
                              elab_type_text(e, x), (long long)size);
-        if (!ir_is_const(extent)) {
-            IrNode *dims[IR_MAX_RANK];
-            elab_copy_dims(dims, x.node);
-            dims[axes[i]] =
-                ir_check_equal(&e->b, extent, ir_const_i64(&e->b, 1),
-                               elab_intern(e, "an axis that `squeeze` drops has the size 1; sizes differ"));
-            x.node = elab_with_dims(e, x.node, dims, ir_rank(x.node));
-        }
+        if (!ir_is_const(extent))
+            x.node = elab_as_one(e, x.node, axes[i]);
         x.node = elab_drop_unit_axis(e, x.node, axes[i]);
     }
     return x;

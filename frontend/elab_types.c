@@ -349,6 +349,39 @@ static void broadcast_error(Elaborator *e, IrNode **nodes, const OperandInfo *in
     elab_shape_error(e, span, name, values, infos, count < 8 ? count : 8, note);
 }
 
+IrNode *elab_as_one(Elaborator *e, IrNode *x, uint32_t axis) {
+    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK], *one = ir_const_i64(&e->b, 1);
+    for (uint32_t k = 0; k < ir_rank(x); k++) {
+        starts[k] = ir_const_i64(&e->b, 0);
+        extents[k] = x->types[0].dims[k];
+        steps[k] = one;
+    }
+    IrNode *size = ir_check_equal(&e->b, extents[axis], one,
+                                  elab_intern(e, "an axis of size 1 was expected; sizes differ"));
+    starts[axis] = ir_binary(&e->b, OP_sub, size, one); /* so that the check is needed */
+    extents[axis] = one;
+    return ir_slice(&e->b, x, starts, extents, steps, NULL);
+}
+
+/* Sizes that are 1 at this call, though not by construction, broadcast too. */
+static void find_ones(Elaborator *e, IrNode **nodes, uint32_t count, uint32_t rank) {
+    int64_t size;
+    for (uint32_t back = 0; back < rank; back++) {
+        bool repeats = false;
+        for (uint32_t i = 0; i < count; i++)
+            repeats =
+                repeats ||
+                (back < ir_rank(nodes[i]) &&
+                 ir_known_i64(nodes[i]->types[0].dims[ir_rank(nodes[i]) - 1 - back], &size) && size != 1);
+        for (uint32_t i = 0; repeats && i < count; i++) {
+            uint32_t axis = ir_rank(nodes[i]) - 1 - back;
+            if (back < ir_rank(nodes[i]) && nodes[i]->types[0].dims[axis]->has_hint &&
+                nodes[i]->types[0].dims[axis]->hint == 1)
+                nodes[i] = elab_as_one(e, nodes[i], axis);
+        }
+    }
+}
+
 bool elab_broadcast(Elaborator *e, IrNode **nodes, const OperandInfo *infos, uint32_t count, Span span,
                     const char *name) {
     IrNode *dims[IR_MAX_RANK];
@@ -356,6 +389,7 @@ bool elab_broadcast(Elaborator *e, IrNode **nodes, const OperandInfo *infos, uin
     int64_t one;
     for (uint32_t i = 0; i < count; i++)
         rank = ir_rank(nodes[i]) > rank ? ir_rank(nodes[i]) : rank;
+    find_ones(e, nodes, count, rank);
     for (uint32_t axis = 0; axis < rank; axis++) {
         uint32_t back = rank - 1 - axis;
         dims[axis] = NULL;
@@ -452,6 +486,12 @@ static bool check_divisor(Elaborator *e, Op op, IrNode **divisor, Span span) {
     return true;
 }
 
+static bool is_negative_power(Op op, const Value *operands, Dtype dtype) {
+    int64_t exponent;
+    return op == OP_pow && dtype_is_integer(dtype) && elab_constant_int(operands[1], &exponent) &&
+           exponent < 0;
+}
+
 static bool is_constant_two(Value value) {
     int64_t integer;
     if (value.kind != VALUE_CONSTANT)
@@ -473,6 +513,8 @@ Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const Operan
     Dtype dtype;
     if (!elementwise_dtype(e, op, elab_common_dtype(operands + first, count - first), span, &dtype))
         return elab_poison();
+    if (is_negative_power(op, operands, dtype))
+        return elab_fail(e, DIAG_E0307, span, "an integer to a negative power is not an integer");
     if (elab_fold(e, op, operands, count, &folded))
         return folded;
     IrNode *nodes[3];

@@ -359,6 +359,7 @@ static void declare_import(Elaborator *e, const AstNode *node) {
         return;
     }
     AstNode *block = e->options.host.import(e->options.host.user, path->text, path->span, &is_known);
+    e->misses_import = e->misses_import || (!block && !is_known);
     if (!block || is_known)
         return;
     vec_push(e->arena, &e->imports, ((ElabImport){node, block}));

@@ -1,6 +1,6 @@
 /* Typed builders of the tensor IR: each works out the result type of one op and calls ir_build. */
 #include "ir/internal.h"
-#include <math.h>
+#include "ir/number.h"
 
 static IrType tensor_type(Dtype dtype, uint32_t rank, IrNode *const *dims) {
     return (IrType){.kind = IR_TENSOR, .dtype = dtype, .rank = rank, .dims = (IrNode **)dims};
@@ -65,10 +65,9 @@ IrNode *ir_const_bool(IrBuilder *b, bool value) {
 }
 
 IrNode *ir_const_number(IrBuilder *b, Dtype dtype, double value) {
-    uint64_t bits;
-    if (!ir_bits_of_double(dtype, value, &bits))
-        bits = ir_bits_of_i64(dtype, (int64_t)value);
-    return ir_const(b, dtype, bits);
+    return ir_const(b, dtype,
+                    dtype_is_float(dtype) ? number_float_bits(dtype, value)
+                                          : number_integer_bits(dtype, (uint64_t)(int64_t)value));
 }
 
 /* ---- elementwise and reductions --------------------------------------------------------------------- */

@@ -2,138 +2,7 @@
  * identities that hold for every value.  Floating-point folding that computes is left to passes/simplify.c.
  */
 #include "ir/internal.h"
-#include <math.h>
-
-/* ---- bits of constants -------------------------------------------------------------------------- */
-
-int64_t ir_bits_to_i64(Dtype dtype, uint64_t bits) {
-    unsigned width = dtype_info[dtype].bytes * 8u;
-    if (width >= 64 || dtype_kind(dtype) != KIND_SIGNED)
-        return (int64_t)bits;
-    return (int64_t)(bits << (64 - width)) >> (64 - width);
-}
-
-uint64_t ir_bits_of_i64(Dtype dtype, int64_t value) {
-    unsigned width = dtype_info[dtype].bytes * 8u;
-    if (dtype == DTYPE_bool)
-        return value != 0;
-    return width >= 64 ? (uint64_t)value : (uint64_t)value & ((1ull << width) - 1);
-}
-
-static double half_to_double(uint16_t h) {
-    int exponent = h >> 10 & 31, fraction = h & 1023;
-    double magnitude = exponent == 31  ? (fraction ? NAN : INFINITY)
-                       : exponent == 0 ? ldexp(fraction, -24)
-                                       : ldexp(1024 + fraction, exponent - 25);
-    return h >> 15 ? -magnitude : magnitude;
-}
-
-/* Round to nearest even at a float format of `fraction` explicit bits and the given exponent range. */
-static uint64_t double_to_small(double value, int fraction, int min_exponent, int max_exponent, int width) {
-    uint64_t sign = (uint64_t)(signbit(value) != 0) << (width - 1);
-    uint64_t infinity = (uint64_t)(max_exponent - min_exponent + 2) << fraction;
-    if (isnan(value))
-        return sign | infinity | 1ull << (fraction - 1);
-    double magnitude = fabs(value);
-    if (magnitude == 0)
-        return sign;
-    int exponent;
-    frexp(magnitude, &exponent); /* magnitude = m * 2^exponent, m in [0.5, 1) */
-    exponent--;
-    int scale = exponent < min_exponent ? min_exponent : exponent;
-    if (isinf(value) || scale > max_exponent)
-        return sign | infinity;
-    uint64_t units = (uint64_t)nearbyint(ldexp(magnitude, fraction - scale));
-    uint64_t bits = exponent < min_exponent ? units : units + ((uint64_t)(scale - min_exponent) << fraction);
-    return sign | (bits > infinity ? infinity : bits);
-}
-
-double ir_bits_to_double(Dtype dtype, uint64_t bits) {
-    union {
-        uint32_t u;
-        float f;
-    } single;
-    union {
-        uint64_t u;
-        double f;
-    } wide = {.u = bits};
-    switch (dtype) {
-    case DTYPE_f64:
-        return wide.f;
-    case DTYPE_f32:
-        single.u = (uint32_t)bits;
-        return single.f;
-    case DTYPE_bf16:
-        single.u = (uint32_t)bits << 16;
-        return single.f;
-    case DTYPE_f16:
-        return half_to_double((uint16_t)bits);
-    case DTYPE_u64:
-        return (double)bits;
-    default:
-        return (double)ir_bits_to_i64(dtype, bits);
-    }
-}
-
-bool ir_bits_of_double(Dtype dtype, double value, uint64_t *out) {
-    union {
-        float f;
-        uint32_t u;
-    } single = {.f = (float)value};
-    union {
-        double f;
-        uint64_t u;
-    } wide = {.f = value};
-    switch (dtype) {
-    case DTYPE_f64:
-        *out = wide.u;
-        return true;
-    case DTYPE_f32:
-        *out = single.u;
-        return true;
-    case DTYPE_f16:
-        *out = double_to_small(value, 10, -14, 15, 16);
-        return true;
-    case DTYPE_bf16:
-        *out = double_to_small(value, 7, -126, 127, 16);
-        return true;
-    default:
-        return false;
-    }
-}
-
-bool ir_convert_bits(Dtype from, uint64_t bits, Dtype to, uint64_t *out) {
-    if (from == to)
-        return *out = bits, true;
-    if (dtype_kind(from) == KIND_COMPLEX || dtype_kind(to) == KIND_COMPLEX)
-        return false;
-    if (!dtype_is_float(from) && !dtype_is_float(to))
-        return *out = ir_bits_of_i64(to, ir_bits_to_i64(from, bits)), true;
-    if (dtype_is_float(to)) {
-        if (to == DTYPE_f32 && !dtype_is_float(from)) { /* one rounding, not two */
-            union {
-                float f;
-                uint32_t u;
-            } s = {.f = from == DTYPE_u64 ? (float)bits : (float)ir_bits_to_i64(from, bits)};
-            return *out = s.u, true;
-        }
-        return ir_bits_of_double(to, ir_bits_to_double(from, bits), out);
-    }
-    double value = ir_bits_to_double(from, bits);
-    if (to == DTYPE_bool)
-        return *out = value != 0, true;
-    double limit = to == DTYPE_u64 ? 18446744073709551616.0 : 9223372036854775808.0;
-    if (!(value > -9223372036854775809.0 && value < limit))
-        return false; /* out of range: left to run time */
-    int64_t integer =
-        to == DTYPE_u64 && value >= 9223372036854775808.0 ? (int64_t)(uint64_t)value : (int64_t)value;
-    *out = ir_bits_of_i64(to, integer);
-    return true;
-}
-
-double ir_const_as_double(const IrNode *node) {
-    return ir_bits_to_double(ir_dtype(node), (uint64_t)node->attributes[0]);
-}
+#include "ir/number.h"
 
 /* ---- scalar integers ---------------------------------------------------------------------------- */
 
@@ -208,7 +77,7 @@ static bool fold_values(Op op, IrNode *const *operands, uint32_t count,
 }
 
 static IrNode *const_of(IrBuilder *b, Dtype dtype, int64_t value) {
-    return ir_const(b, dtype, ir_bits_of_i64(dtype, value));
+    return ir_const(b, dtype, number_integer_bits(dtype, value));
 }
 
 /* x + c with c on the right: (x + c1) + c2 is x + (c1 + c2); the same for products. */
@@ -269,6 +138,9 @@ void ir_fold_hint(IrNode *node) {
                        .result_count = node->result_count};
     if (node->op == OP_check_equal && ir_known_i64(node->operands[0], &value))
         node->has_hint = true, node->hint = value;
+    else if (node->op == OP_check_true && ir_is_scalar(node) && ir_dtype(node) == DTYPE_i64 &&
+             ir_known_i64(node->operands[1], &value))
+        node->has_hint = true, node->hint = value;
     else if (node->result_count == 1 && node->types[0].kind == IR_TENSOR && is_index_arithmetic(&spec) &&
              fold_values(node->op, node->operands, node->operand_count, ir_known_i64, &value))
         node->has_hint = true, node->hint = value;
@@ -282,7 +154,7 @@ static IrNode *fold_cast(IrBuilder *b, const IrNodeSpec *spec) {
     uint64_t bits;
     if (ir_dtype(x) == to)
         return x;
-    if (ir_is_const(x) && ir_convert_bits(ir_dtype(x), (uint64_t)x->attributes[0], to, &bits))
+    if (ir_is_const(x) && number_convert(ir_dtype(x), (uint64_t)x->attributes[0], to, &bits))
         return ir_const(b, to, bits);
     return NULL;
 }

@@ -15,13 +15,5 @@ IrNode *ir_node_create(IrBuilder *b, const IrNodeSpec *spec);
 IrNode *ir_fold(IrBuilder *b, const IrNodeSpec *spec);
 /* Gives a scalar integer node its value at this call when its operands' values are known. */
 void ir_fold_hint(IrNode *node);
-/* The value of an integer or bool constant's bits, sign-extended by dtype. */
-int64_t ir_bits_to_i64(Dtype dtype, uint64_t bits);
-/* The bits of an integer value in a dtype (wraps). */
-uint64_t ir_bits_of_i64(Dtype dtype, int64_t value);
-/* Converts the bits of one constant between dtypes as `cast` does; false if it is not folded. */
-bool ir_convert_bits(Dtype from, uint64_t bits, Dtype to, uint64_t *out);
-double ir_bits_to_double(Dtype dtype, uint64_t bits);
-bool ir_bits_of_double(Dtype dtype, double value, uint64_t *out);
 
 #endif

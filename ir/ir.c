@@ -1,6 +1,7 @@
 /* The tensor IR core: modules, regions, hash-consed node construction, and questions about nodes.
  * Typed builders are in ir/build.c, folding in ir/fold.c. */
 #include "ir/internal.h"
+#include "ir/number.h"
 
 IrModule *ir_module_new(Arena *arena, Interner *names) {
     IrModule *module = ARENA_NEW(arena, IrModule);
@@ -258,7 +259,7 @@ bool ir_is_const(const IrNode *node) {
 bool ir_const_value_i64(const IrNode *node, int64_t *out) {
     if (node->op != OP_const || dtype_is_float(ir_dtype(node)) || dtype_kind(ir_dtype(node)) == KIND_COMPLEX)
         return false;
-    *out = ir_bits_to_i64(ir_dtype(node), (uint64_t)node->attributes[0]);
+    *out = number_integer(ir_dtype(node), (uint64_t)node->attributes[0]);
     return true;
 }
 
@@ -275,4 +276,8 @@ bool ir_region_encloses(const IrRegion *region, const IrRegion *inner) {
         if (inner == region)
             return true;
     return false;
+}
+
+double ir_const_as_double(const IrNode *node) {
+    return number_value(ir_dtype(node), (uint64_t)node->attributes[0]);
 }

@@ -1,6 +1,5 @@
 /* Numbers of every dtype as bits, values and text; see number.h. */
 #include "ir/number.h"
-#include "ir/internal.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
@@ -22,26 +21,125 @@ static uint64_t quiet_nan(Dtype dtype) {
     }
 }
 
-double number_value(Dtype dtype, uint64_t bits) {
-    return ir_bits_to_double(dtype, bits);
-}
-
-uint64_t number_float_bits(Dtype dtype, double value) {
-    uint64_t bits = 0;
-    ir_bits_of_double(dtype, value, &bits);
-    return bits;
-}
+/* ---- bits and values -------------------------------------------------------------------------- */
 
 int64_t number_integer(Dtype dtype, uint64_t bits) {
-    return ir_bits_to_i64(dtype, bits);
+    unsigned width = dtype_info[dtype].bytes * 8u;
+    if (width >= 64 || dtype_kind(dtype) != KIND_SIGNED)
+        return (int64_t)bits;
+    return (int64_t)(bits << (64 - width)) >> (64 - width);
 }
 
 uint64_t number_integer_bits(Dtype dtype, uint64_t value) {
-    return ir_bits_of_i64(dtype, (int64_t)value);
+    unsigned width = dtype_info[dtype].bytes * 8u;
+    if (dtype == DTYPE_bool)
+        return value != 0;
+    return width >= 64 ? value : value & ((1ull << width) - 1);
+}
+
+static double half_to_double(uint16_t h) {
+    int exponent = h >> 10 & 31, fraction = h & 1023;
+    double magnitude = exponent == 31  ? (fraction ? NAN : INFINITY)
+                       : exponent == 0 ? ldexp(fraction, -24)
+                                       : ldexp(1024 + fraction, exponent - 25);
+    return h >> 15 ? -magnitude : magnitude;
+}
+
+/* Round to nearest even at a float format of `fraction` explicit bits and the given exponent range. */
+static uint64_t double_to_small(double value, int fraction, int min_exponent, int max_exponent, int width) {
+    uint64_t sign = (uint64_t)(signbit(value) != 0) << (width - 1);
+    uint64_t infinity = (uint64_t)(max_exponent - min_exponent + 2) << fraction;
+    if (isnan(value))
+        return sign | infinity | 1ull << (fraction - 1);
+    double magnitude = fabs(value);
+    if (magnitude == 0)
+        return sign;
+    int exponent;
+    frexp(magnitude, &exponent); /* magnitude = m * 2^exponent, m in [0.5, 1) */
+    exponent--;
+    int scale = exponent < min_exponent ? min_exponent : exponent;
+    if (isinf(value) || scale > max_exponent)
+        return sign | infinity;
+    uint64_t units = (uint64_t)nearbyint(ldexp(magnitude, fraction - scale));
+    uint64_t bits = exponent < min_exponent ? units : units + ((uint64_t)(scale - min_exponent) << fraction);
+    return sign | (bits > infinity ? infinity : bits);
+}
+
+double number_value(Dtype dtype, uint64_t bits) {
+    union {
+        uint32_t u;
+        float f;
+    } single;
+    union {
+        uint64_t u;
+        double f;
+    } wide = {.u = bits};
+    switch (dtype) {
+    case DTYPE_f64:
+        return wide.f;
+    case DTYPE_f32:
+        single.u = (uint32_t)bits;
+        return single.f;
+    case DTYPE_bf16:
+        single.u = (uint32_t)bits << 16;
+        return single.f;
+    case DTYPE_f16:
+        return half_to_double((uint16_t)bits);
+    case DTYPE_u64:
+        return (double)bits;
+    default:
+        return (double)number_integer(dtype, bits);
+    }
+}
+
+uint64_t number_float_bits(Dtype dtype, double value) {
+    union {
+        float f;
+        uint32_t u;
+    } single = {.f = (float)value};
+    union {
+        double f;
+        uint64_t u;
+    } wide = {.f = value};
+    switch (dtype) {
+    case DTYPE_f32:
+        return single.u;
+    case DTYPE_f16:
+        return double_to_small(value, 10, -14, 15, 16);
+    case DTYPE_bf16:
+        return double_to_small(value, 7, -126, 127, 16);
+    default:
+        return wide.u;
+    }
 }
 
 bool number_convert(Dtype from, uint64_t bits, Dtype to, uint64_t *out) {
-    return ir_convert_bits(from, bits, to, out);
+    if (from == to)
+        return *out = bits, true;
+    if (dtype_kind(from) == KIND_COMPLEX || dtype_kind(to) == KIND_COMPLEX)
+        return false;
+    if (!dtype_is_float(from) && !dtype_is_float(to))
+        return *out = number_integer_bits(to, (uint64_t)number_integer(from, bits)), true;
+    if (dtype_is_float(to)) {
+        if (to == DTYPE_f32 && !dtype_is_float(from)) { /* one rounding, not two */
+            union {
+                float f;
+                uint32_t u;
+            } s = {.f = from == DTYPE_u64 ? (float)bits : (float)number_integer(from, bits)};
+            return *out = s.u, true;
+        }
+        return *out = number_float_bits(to, number_value(from, bits)), true;
+    }
+    double value = number_value(from, bits);
+    if (to == DTYPE_bool)
+        return *out = value != 0, true;
+    double limit = to == DTYPE_u64 ? 18446744073709551616.0 : 9223372036854775808.0;
+    if (!(value > -9223372036854775809.0 && value < limit))
+        return false; /* out of range: left to run time */
+    int64_t integer =
+        to == DTYPE_u64 && value >= 9223372036854775808.0 ? (int64_t)(uint64_t)value : (int64_t)value;
+    *out = number_integer_bits(to, (uint64_t)integer);
+    return true;
 }
 
 /* ---- text ---------------------------------------------------------------------------------------------- */

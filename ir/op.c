@@ -2,20 +2,30 @@
 #include "ir/op.h"
 #include <string.h>
 
+#define IS_MATH_ARITH(...)     false
+#define IS_MATH_CMP(...)       false
+#define IS_MATH_INTRINSIC(...) false
+#define IS_MATH_CUSTOM         false
+#define IS_MATH_MATH           true
+
 const OpInfo op_info[OP_COUNT] = {
     [OP_none] = {.name = "none"},
-#define ELEMENTWISE(op, n, rule, zero_rule, c_text, numpy_name, doc_text)                                    \
+#define ELEMENTWISE(op, n, rule, zero_rule, math, c_text, numpy_name, doc_text)                              \
     [OP_##op] = {.name = #op,                                                                                \
                  .class = CLASS_ELEMENTWISE,                                                                 \
                  .arity = n,                                                                                 \
                  .dtype = RULE_##rule,                                                                       \
                  .zero = ZERO_##zero_rule,                                                                   \
+                 .is_math = math,                                                                            \
                  .c = c_text,                                                                                \
                  .numpy = numpy_name,                                                                        \
                  .doc = doc_text},
-#define OP1(name, dtype, zero, llvm, c, numpy, doc) ELEMENTWISE(name, 1, dtype, zero, c, numpy, doc)
-#define OP2(name, dtype, zero, llvm, c, numpy, doc) ELEMENTWISE(name, 2, dtype, zero, c, numpy, doc)
-#define OP3(name, dtype, zero, llvm, c, numpy, doc) ELEMENTWISE(name, 3, dtype, zero, c, numpy, doc)
+#define OP1(name, dtype, zero, llvm, c, numpy, doc)                                                          \
+    ELEMENTWISE(name, 1, dtype, zero, IS_MATH_##llvm, c, numpy, doc)
+#define OP2(name, dtype, zero, llvm, c, numpy, doc)                                                          \
+    ELEMENTWISE(name, 2, dtype, zero, IS_MATH_##llvm, c, numpy, doc)
+#define OP3(name, dtype, zero, llvm, c, numpy, doc)                                                          \
+    ELEMENTWISE(name, 3, dtype, zero, IS_MATH_##llvm, c, numpy, doc)
 #define RED(op, fold, start, doc_text)                                                                       \
     [OP_##op] = {.name = #op,                                                                                \
                  .class = CLASS_REDUCTION,                                                                   \

@@ -43,6 +43,7 @@ typedef struct OpInfo {
     uint8_t arity;     /* elementwise: 1, 2 or 3 */
     DtypeRule dtype;   /* elementwise */
     ZeroRule zero;     /* elementwise */
+    bool is_math;      /* elementwise: the `llvm` column is MATH, dozens of instructions */
     Op combine;        /* reductions: the op that folds */
     Identity identity; /* reductions */
     const char *c;     /* elementwise: C-family text */
@@ -63,6 +64,10 @@ static inline bool op_is_reduction(Op op) {
 }
 static inline bool op_is_view(Op op) {
     return op_info[op].class == CLASS_VIEW;
+}
+/* Worth computing once rather than twice: the mathematical functions. */
+static inline bool op_is_math(Op op) {
+    return op_info[op].is_math || op == OP_pow;
 }
 /* Finds an op by name; OP_none when there is none. */
 Op op_find(const char *name);

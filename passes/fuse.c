@@ -310,14 +310,9 @@ static bool absorb(Fuse *f, const IrNode *reduction, int32_t root_id, const IrNo
 }
 
 static uint32_t op_cost(const IrNode *node) {
+    if (op_is_math(node->op))
+        return COST_MATH;
     switch (node->op) {
-    case OP_exp:
-    case OP_log:
-    case OP_tanh:
-    case OP_sin:
-    case OP_cos:
-    case OP_erf:
-    case OP_pow:
     case OP_philox:
     case OP_gather:
     case OP_floordiv:

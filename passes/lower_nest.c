@@ -6,6 +6,7 @@
  *   full     nothing is left: fixed chunks in parallel, partial results combined in order
  *
  * Every partition is a function of the shape alone, so results do not depend on the number of threads. */
+#include "ir/number.h"
 #include "passes/lower.h"
 
 enum { CHUNK = 16384, COLUMN_ALIGN = 64, STREAM_COLUMNS = 512 };
@@ -258,18 +259,6 @@ static Dtype accumulator_dtype(const IrNode *node) {
     return is_arg(node) ? ir_dtype(node->operands[0]) : (Dtype)node->attributes[0];
 }
 
-static uint64_t float_bits(Dtype dtype, double value) {
-    union {
-        float f;
-        uint32_t u;
-    } single = {.f = (float)value};
-    union {
-        double f;
-        uint64_t u;
-    } wide = {.f = value};
-    return dtype == DTYPE_f32 ? single.u : wide.u;
-}
-
 static uint64_t integer_limit(Dtype dtype, bool lowest) {
     unsigned width = dtype_info[dtype].bytes * 8u;
     uint64_t all = width == 64 ? UINT64_MAX : (1ull << width) - 1;
@@ -286,9 +275,10 @@ static KernelExpr *identity(Lower *l, const IrNode *node) {
     bool lowest = which == IDENTITY_LOWEST;
     uint64_t bits;
     if (which == IDENTITY_ZERO || which == IDENTITY_ONE)
-        bits = dtype_is_float(dtype) ? float_bits(dtype, which == IDENTITY_ONE) : which == IDENTITY_ONE;
+        bits =
+            dtype_is_float(dtype) ? number_float_bits(dtype, which == IDENTITY_ONE) : which == IDENTITY_ONE;
     else
-        bits = dtype_is_float(dtype) ? float_bits(dtype, lowest ? -1.0 / 0.0 : 1.0 / 0.0)
+        bits = dtype_is_float(dtype) ? number_float_bits(dtype, lowest ? -1.0 / 0.0 : 1.0 / 0.0)
                                      : integer_limit(dtype, lowest);
     return kernel_const(l->kernel, dtype, bits);
 }
@@ -453,11 +443,6 @@ static void row_body(Lower *l, KernelLoop innermost) {
 /* ---- a costly value that several loops of a row need
  * ---------------------------------------------------------------------- */
 
-static bool is_costly(Op op) {
-    return op == OP_exp || op == OP_log || op == OP_tanh || op == OP_sin || op == OP_cos || op == OP_erf ||
-           op == OP_pow;
-}
-
 static uint32_t loops_that_need(const Lower *l, const IrNode *node) {
     uint32_t loops = 0;
     for (uint32_t i = 0; i < l->region->nodes.count; i++) {
@@ -475,7 +460,7 @@ static void choose_kept(Lower *l) {
     const IrNode *root = l->region->results.items[0];
     for (uint32_t i = 0; i < l->region->nodes.count; i++) {
         const IrNode *node = l->region->nodes.items[i];
-        if (is_costly(node->op) && ir_rank(node) == l->space.rank && node != root &&
+        if (op_is_math(node->op) && ir_rank(node) == l->space.rank && node != root &&
             ir_same_extents(ir_type(node), l->space.dims, l->space.rank) && loops_that_need(l, node) > 1)
             l->kept = node;
     }

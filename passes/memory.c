@@ -207,11 +207,15 @@ static void project_results(Memory *m, IrRegion *region) {
             if (is_buffer(&node->types[k]))
                 ir_result(&b, node, k);
     }
-    VEC(IrNode *) ordered = {0}; /* new projections right behind their node */
+    VEC(IrNode *) ordered = {0}; /* new projections behind their node and the extents that it gives */
     for (uint32_t i = 0; i < count; i++) {
-        vec_push(m->arena, &ordered, region->nodes.items[i]);
+        IrNode *node = region->nodes.items[i];
+        vec_push(m->arena, &ordered, node);
+        while (i + 1 < count && region->nodes.items[i + 1]->op == OP_result &&
+               region->nodes.items[i + 1]->operands[0] == node)
+            vec_push(m->arena, &ordered, region->nodes.items[++i]);
         for (uint32_t j = count; j < region->nodes.count; j++)
-            if (region->nodes.items[j]->operands[0] == region->nodes.items[i])
+            if (region->nodes.items[j]->operands[0] == node)
                 vec_push(m->arena, &ordered, region->nodes.items[j]);
     }
     if (ordered.count)

@@ -50,7 +50,7 @@ static bool name_is_known(PassContext *context, const char *name) {
     return false;
 }
 
-static bool options_hold(PassContext *context, const PassOptions *options) {
+bool pass_options_hold(PassContext *context, const PassOptions *options) {
     const char *dump = options->dump_after;
     if ((dump && strcmp(dump, "all") && !name_is_known(context, dump)) ||
         !name_is_known(context, options->stop_after))
@@ -146,7 +146,7 @@ static IrFunction *run_function(PassContext *context, const PassOptions *options
 }
 
 bool pass_pipeline_run(PassContext *context, IrModule *module, const PassOptions *options) {
-    if (!order_holds(context) || !options_hold(context, options))
+    if (!order_holds(context) || !pass_options_hold(context, options))
         return false;
     for (uint32_t i = 0; i < module->functions.count; i++) {
         IrFunction *result = run_function(context, options, module->functions.items[i]);

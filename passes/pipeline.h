@@ -30,6 +30,8 @@ typedef struct PassInfo {
 extern const PassInfo pass_table[];
 extern const uint32_t pass_count;
 
+/* Do the options name passes that exist, and leave out none that is required?  false after reporting. */
+bool pass_options_hold(PassContext *context, const PassOptions *options);
 /* Runs the pipeline on every function of the module; false after reporting into context->sink. */
 bool pass_pipeline_run(PassContext *context, IrModule *module, const PassOptions *options);
 

@@ -4,6 +4,7 @@
  * out   no fused nodes; module->kernels has one kernel per launch (equal kernels are one), launches take the
  * input tensors first, then the scalars that the kernel's parameters ask for: extents, strides of strided
  * parameters, data scalars */
+#include "ir/text.h"
 #include "passes/lower.h"
 #include "passes/pipeline.h"
 
@@ -63,31 +64,21 @@ static void count_uses(Lower *l, const IrRegion *region) {
 /* ---- equal kernels are one
  * --------------------------------------------------------------------------------- */
 
-typedef struct Text {
-    Arena *arena;
-    VEC(char) bytes;
-} Text;
-
-static void append_text(void *user, const char *text, size_t length) {
-    Text *t = user;
-    for (size_t i = 0; i < length; i++)
-        vec_push(t->arena, &t->bytes, text[i]);
-}
-
-static Text kernel_text(Arena *arena, const Kernel *kernel) {
-    Text text = {.arena = arena};
-    kernel_print(kernel, &(IrWriter){.write = append_text, .user = &text});
+static IrText kernel_text(Arena *arena, const Kernel *kernel) {
+    IrText text = {.arena = arena};
+    IrWriter writer = ir_text_writer(&text);
+    kernel_print(kernel, &writer);
     return text;
 }
 
-static bool same_text(const Text *a, const Text *b) {
+static bool same_text(const IrText *a, const IrText *b) {
     return a->bytes.count == b->bytes.count && !memcmp(a->bytes.items, b->bytes.items, a->bytes.count);
 }
 
 static uint32_t add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
-    Text text = kernel_text(arena, kernel);
+    IrText text = kernel_text(arena, kernel);
     for (uint32_t i = 0; i < module->kernels.count; i++) {
-        Text other = kernel_text(arena, module->kernels.items[i]);
+        IrText other = kernel_text(arena, module->kernels.items[i]);
         if (same_text(&text, &other))
             return i;
     }

@@ -222,8 +222,10 @@ static bool link_library(Emission *e, const char *path, const char *data, size_t
     }
     char *object = temporary_beside(e, path), *library = object ? temporary_beside(e, path) : NULL,
          *message = NULL;
+    const char *slash = strrchr(path, '/');
     bool done = library && write_file(e, object, data, length);
-    if (done && link_shared(object, archive, names, e->exports->functions.count, library, &message) != 0)
+    if (done && link_shared(object, archive, names, e->exports->functions.count, slash ? slash + 1 : path,
+                            library, &message) != 0)
         done = fail_text(e, message);
     done = done && ((chmod(library, 0755) == 0 && rename(library, path) == 0) || fail_file(e, path));
     if (object)

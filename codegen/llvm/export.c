@@ -20,6 +20,7 @@ static LLVMValueRef constant_global(Export *e, LLVMValueRef value, const char *n
     LLVMSetInitializer(global, value);
     LLVMSetGlobalConstant(global, true);
     LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr); /* equal ones may be one */
     return global;
 }
 
@@ -87,13 +88,15 @@ static LLVMValueRef describe_dims(Export *e) {
 static LLVMValueRef describe_places(Export *e, const ExportList *exports, const HostPlan *plan,
                                     uint32_t *count) {
     LLVMValueRef *items = ARENA_ARRAY(e->arena, LLVMValueRef, plan->table.count);
+    uint64_t before = 0; /* nodes of one place mostly follow each other */
     *count = 0;
     for (uint32_t id = 0; exports->place && id < plan->function->node_count; id++) {
         uint64_t bits = plan->span_slot[id] < 0 ? 0 : plan->table.items[plan->span_slot[id]];
         const char *text =
             bits ? exports->place(exports->place_user, (Span){(uint32_t)bits, (uint32_t)(bits >> 32)}) : NULL;
-        if (!text)
+        if (!text || bits == before)
             continue;
+        before = bits;
         LLVMValueRef fields[] = {LLVMConstInt(e->i64, bits, false), constant_text(e, text)};
         items[(*count)++] = constant_struct(e, fields, 2);
     }

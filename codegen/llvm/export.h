@@ -17,9 +17,9 @@ bool export_wrapper(LlvmUnit *unit, const ExportList *exports, const ExportFunct
                     const char **message);
 
 /* Runs `ld -shared` over an object and the run-time archive; the library exports `names` and gmx_*.
- * `temporary` is an unused path beside the output for what the linker reads.  0, or nonzero with *message. */
+ * `output` may be a temporary name, `soname` is what programs will look for.  0, or nonzero with *message. */
 int link_shared(const char *object, const char *archive, const char *const *names, uint32_t count,
-                const char *output, char **message);
+                const char *soname, const char *output, char **message);
 /* The run-time archive beside the library that this code is in (malloc'ed), or NULL. */
 char *link_archive(void);
 

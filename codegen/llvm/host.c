@@ -86,6 +86,7 @@ LLVMValueRef host_bytes(Host *host, const char *text, size_t length) {
     LLVMSetInitializer(global, value);
     LLVMSetGlobalConstant(global, true);
     LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr); /* equal texts may be one */
     return global;
 }
 

@@ -130,7 +130,7 @@ static void add_node(KeyWalk *walk, const IrNode *node) {
     for (uint32_t k = 0; k < node->result_count; k++)
         add_type(walk, &node->types[k]);
     uint32_t length = node->text && node->op != OP_param ? node->text->length : 0;
-    digest_add_u64(&walk->digester, length); /* print templates may hold NUL */
+    digest_add_u64(&walk->digester, length);
     digest_add(&walk->digester, length ? node->text->text : "", length);
     if (needs_span(node))
         walk->plan->span_slot[node->id] = table_slot(walk, node->span.begin | (uint64_t)node->span.end << 32);

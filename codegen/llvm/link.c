@@ -101,7 +101,7 @@ static int run_linker(char *const *arguments, char **message) {
 }
 
 int link_shared(const char *object, const char *archive, const char *const *names, uint32_t count,
-                const char *output, char **message) {
+                const char *soname, const char *output, char **message) {
     char *script = write_script(output, names, count);
     char *script_option = script ? llvm_format("--version-script=%s", script) : NULL;
     if (!script_option) {
@@ -114,7 +114,8 @@ int link_shared(const char *object, const char *archive, const char *const *name
 #ifndef __SANITIZE_ADDRESS__ /* a sanitized archive takes its functions from the program */
                          "--no-undefined",
 #endif
-                         script_option, "-o", (char *)output, (char *)object, (char *)archive, "--as-needed",
+                         script_option, "-soname", (char *)soname, "-o", (char *)output, (char *)object,
+                         (char *)archive, "--as-needed",
                          /* by soname, so that no development package is needed */
                          "-l:libm.so.6", "-l:libc.so.6", "-l:ld-linux-x86-64.so.2", NULL};
     int status = run_linker(arguments, message);

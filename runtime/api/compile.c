@@ -3,6 +3,7 @@
 
 #include "codegen/header.h"
 #include "ir/export.h"
+#include "ir/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,19 +56,68 @@ static void write_text(gmx_session *s, const char *path, const char *text) {
 
 /* ---- what is exported ---------------------------------------------------------------------------------- */
 
-/* Top-level values are evaluated only if an exported function reads them; what only prints is left out. */
-static void evaluate_globals(gmx_session *s, const AstNode *block) {
-    program_open_unit(s);
-    for (uint32_t i = 0; i < block->child_count; i++) {
-        const AstNode *statement = block->children[i];
-        if (statement->kind != AST_LET && statement->kind != AST_CONST && statement->kind != AST_IMPORT &&
-            statement->kind != AST_FUNCTION)
-            continue;
-        ElabOutcome outcome = elab_statement(s->elaborator, statement);
-        if (!outcome.ok || (outcome.ends_unit && !program_run_unit(s)))
-            return;
-        program_open_unit(s);
+typedef VEC(Name) NameList;
+
+static void add_names(Arena *arena, const AstNode *node, NameList *names) {
+    bool known = !node || !node->name;
+    for (uint32_t i = 0; !known && i < names->count; i++)
+        known = names->items[i] == node->name;
+    if (!known)
+        vec_push(arena, names, node->name);
+    for (uint32_t i = 0; node && i < node->child_count; i++)
+        add_names(arena, node->children[i], names);
+}
+
+static bool mentions(const AstNode *node, const NameList *names) {
+    for (uint32_t i = 0; node && node->name && i < names->count; i++)
+        if (names->items[i] == node->name)
+            return true;
+    for (uint32_t i = 0; node && i < node->child_count; i++)
+        if (mentions(node->children[i], names))
+            return true;
+    return false;
+}
+
+/* May the statement give a value to one of the names?  Looks at names alone, so it says yes too often. */
+static bool may_define(const AstNode *statement, const NameList *names) {
+    switch (statement->kind) {
+    case AST_LET:
+    case AST_MUT:
+    case AST_CONST:
+        return mentions(statement->children[0], names);
+    case AST_FUNCTION:
+        for (uint32_t i = 0; i < names->count; i++)
+            if (names->items[i] == statement->name)
+                return true;
+        return ast_function_is_exported(statement);
+    case AST_IMPORT:
+        return true;
+    case AST_ASSIGN:
+    case AST_FOR:
+    case AST_WHILE:
+    case AST_IF:
+        return mentions(statement, names);
+    default:
+        return false;
     }
+}
+
+/* How many statements must run before every value that an exported function can read is there.  They run in
+ * order with all that stands between them, so that loops and the random stream give what the script gives. */
+static uint32_t statements_needed(Arena *arena, const AstNode *block) {
+    NameList names = {0};
+    uint32_t needed = 0, before;
+    do {
+        before = names.count;
+        for (uint32_t i = block->child_count; i-- > 0;) {
+            if (!may_define(block->children[i], &names))
+                continue;
+            add_names(arena, block->children[i], &names);
+            if (block->children[i]->kind != AST_FUNCTION && i >= needed)
+                needed = i + 1;
+        }
+    } while (names.count != before);
+    return needed;
 }
 
 static void collect_exports(gmx_session *s, Arena *arena, IrModule *module, const AstNode *block,
@@ -101,16 +151,49 @@ static EmitKind emit_kind(gmx_emit emit) {
     }
 }
 
-static void emit_code(gmx_session *s, IrModule *module, const ExportList *exports, gmx_emit emit,
-                      const char *output) {
+static void emit_text(gmx_session *s, const IrModule *module, const char *output) {
+    IrText text = {.arena = module->arena};
+    IrWriter writer = ir_text_writer(&text);
+    ir_print_module(module, &writer);
+    write_text(s, output, ir_text_finish(&text));
+}
+
+static bool run_passes(gmx_session *s, IrModule *module) {
     PassOptions passes = session_pass_options(s);
     PassContext context = {.arena = module->arena, .sink = &s->sink};
+    return pass_pipeline_run(&context, module, &passes);
+}
+
+static void emit_code(gmx_session *s, IrModule *module, const ExportList *exports, gmx_emit emit,
+                      const char *output) {
     char *message = NULL;
-    if (!pass_pipeline_run(&context, module, &passes) || !session_backend(s))
+    if (emit != GMX_EMIT_IR && !run_passes(s, module))
         return;
-    if (s->interface->emit(s->backend, module, exports, emit_kind(emit), output, &message))
+    if (emit == GMX_EMIT_IR || emit == GMX_EMIT_KERNELS)
+        emit_text(s, module, output);
+    else if (session_backend(s) &&
+             s->interface->emit(s->backend, module, exports, emit_kind(emit), output, &message))
         diag_error(&s->sink, DIAG_E0401, (Span){0}, "%s", message ? message : "the library was not written");
     free(message);
+}
+
+/* Elaborates the exported functions of a block into a new module; errors go to the sink. */
+static IrModule *build_module(gmx_session *s, const AstNode *block, Arena *arena, ExportList *exports) {
+    IrModule *module = ir_module_new(arena, &s->names);
+    s->generation++;
+    elab_set_show_values(s->elaborator, false);
+    elab_declare(s->elaborator, block);
+    if (s->sink.error_count)
+        return module;
+    uint32_t needed = statements_needed(arena, block);
+    program_run_statements(s, block, 0, needed, PROGRAM_RUN, NULL);
+    if (!s->sink.error_count)
+        collect_exports(s, arena, module, block, exports);
+    s->checking = true; /* what no export reads is not run */
+    if (!s->sink.error_count)
+        program_run_statements(s, block, needed, block->child_count, PROGRAM_RUN, NULL);
+    s->checking = false;
+    return module;
 }
 
 static void compile_source(gmx_session *s, const SourceFile *file, gmx_emit emit, const char *output,
@@ -118,17 +201,9 @@ static void compile_source(gmx_session *s, const SourceFile *file, gmx_emit emit
     AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
     if (s->sink.error_count)
         return;
-    s->generation++;
-    elab_set_show_values(s->elaborator, false);
-    elab_declare(s->elaborator, block);
-    if (s->sink.error_count)
-        return;
-    IrModule *module = ir_module_new(arena, &s->names);
     ExportList exports = {
         .library_name = library_name(arena, output, file->name), .place = describe_place, .place_user = s};
-    evaluate_globals(s, block);
-    if (!s->sink.error_count)
-        collect_exports(s, arena, module, block, &exports);
+    IrModule *module = build_module(s, block, arena, &exports);
     if (!s->sink.error_count && emit != GMX_EMIT_HEADER)
         emit_code(s, module, &exports, emit, output);
     if (s->sink.error_count)
@@ -137,6 +212,20 @@ static void compile_source(gmx_session *s, const SourceFile *file, gmx_emit emit
         write_text(s, output, header_text(&exports, arena));
     else if (emit == GMX_EMIT_SHARED)
         write_text(s, header_path(arena, output, exports.library_name), header_text(&exports, arena));
+}
+
+/* An arena that goes with the session if an allocation fails before compile_end. */
+static Arena *compile_begin(gmx_session *s) {
+    Arena *arena = ARENA_NEW(&s->arena, Arena);
+    arena_init(arena, &s->guard);
+    arena_defer(&s->arena, (void (*)(void *))arena_free, arena);
+    s->building = true;
+    return arena;
+}
+
+static void compile_end(gmx_session *s, Arena *arena) {
+    s->building = s->checking = false;
+    arena_free(arena);
 }
 
 static void compile_file(gmx_session *s, const char *path, gmx_emit emit, const char *output) {
@@ -148,18 +237,14 @@ static void compile_file(gmx_session *s, const char *path, gmx_emit emit, const 
     if (!file)
         return;
     s->script_folder = strcmp(path, "-") ? program_folder_of(&s->arena, path) : NULL;
-    Arena *arena = ARENA_NEW(&s->arena, Arena); /* freed with the session if an allocation fails below */
-    arena_init(arena, &s->guard);
-    arena_defer(&s->arena, (void (*)(void *))arena_free, arena);
+    Arena *arena = compile_begin(s);
     compile_source(s, file, emit, output, arena);
-    s->checking = true; /* what no export read is not run */
-    program_run_unit(s);
-    s->checking = false;
-    arena_free(arena);
+    compile_end(s, arena);
 }
 
 gmx_status gmx_compile_file(gmx_session *session, const char *path, gmx_emit emit, const char *output) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path && output);
+    session->building = session->checking = false;
     compile_file(session, path, emit, output);
     return session_end(session);
 }

@@ -12,7 +12,7 @@ static void format_source(gmx_session *s, const SourceFile *file, const char **o
 }
 
 gmx_status gmx_format_file(gmx_session *session, const char *path, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path && out);
     *out = "";
     format_source(session, source_read(&session->sources, &session->sink, path, (Span){0}), out);
     return session_end(session);
@@ -20,7 +20,7 @@ gmx_status gmx_format_file(gmx_session *session, const char *path, const char **
 
 gmx_status gmx_format_text(gmx_session *session, const char *name, const char *text, int64_t length,
                            const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, name && text && out);
     size_t size = length < 0 ? strlen(text) : (size_t)length;
     *out = "";
     format_source(session, source_add(&session->sources, &session->sink, name, text, size), out);
@@ -65,7 +65,7 @@ static void add_declaration(TextBuffer *text, const SourceFile *file, const AstN
 }
 
 gmx_status gmx_document_file(gmx_session *session, const char *path, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path && out);
     const SourceFile *file = source_read(&session->sources, &session->sink, path, (Span){0});
     ParseContext context = {&session->arena, &session->names, &session->sink};
     const AstNode *block = file ? parse_source(&context, file) : NULL;

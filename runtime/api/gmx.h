@@ -88,7 +88,8 @@ GMX_API void gmx_options_init(gmx_options *options);
 GMX_API const char *gmx_version(void);
 
 /* ---- sessions ---------------------------------------------------------------------------------------- */
-/* `options` may be NULL.  Strings in it are copied.  *out is NULL only if memory could not be had. */
+/* `options` may be NULL.  Strings in it are copied.  *out is NULL only if memory could not be had;
+ * GMX_MISUSE: an option names no pass, gmx_errmsg says which. */
 GMX_API gmx_status gmx_session_open(const gmx_options *options, gmx_session **out);
 GMX_API void gmx_session_close(gmx_session *session); /* NULL is allowed; tensors may outlive it */
 /* The errors and warnings of the last call, ready to print; "" when there were none.  Valid until the next
@@ -96,8 +97,8 @@ GMX_API void gmx_session_close(gmx_session *session); /* NULL is allowed; tensor
 GMX_API const char *gmx_errmsg(gmx_session *session);
 /* The code of the first error of the last call, "E0203"; "" when there was none. */
 GMX_API const char *gmx_errcode(gmx_session *session);
-/* Starts the back end of the options now instead of at the first compilation: GMX_NO_BACKEND when this machine
- * lacks it. */
+/* Starts the back end of the options now instead of at the first compilation: GMX_NO_BACKEND when this
+ * machine lacks it. */
 GMX_API gmx_status gmx_require_backend(gmx_session *session);
 /* Stops a running program soon, from any thread or a signal handler: it fails with E0308. */
 GMX_API void gmx_interrupt(gmx_session *session);
@@ -188,7 +189,9 @@ typedef enum gmx_emit {
     GMX_EMIT_OBJECT,
     GMX_EMIT_ASSEMBLY,
     GMX_EMIT_LLVM,
-    GMX_EMIT_HEADER
+    GMX_EMIT_HEADER,
+    GMX_EMIT_IR,     /* the tensor IR of the exported functions as the front end made it */
+    GMX_EMIT_KERNELS /* after the pipeline: kernels and host programs */
 } gmx_emit;
 /* Compiles every `export fn` of a script.  `output` "-": standard output (text forms).  GMX_EMIT_SHARED also
  * writes the header beside the library.  Files appear whole or not at all. */

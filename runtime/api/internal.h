@@ -25,6 +25,7 @@ struct gmx_session {
     SourceMap sources;
     DiagSink sink;
     const char *message; /* rendered errors of the last call */
+    bool memory_ran_out; /* the last call ended so */
     Elaborator *elaborator;
     gmxrt_ctx *ctx;
 
@@ -37,6 +38,7 @@ struct gmx_session {
     VEC(const char *) imported; /* canonical paths of finished imports */
     const char *script_folder;  /* paths in a script are tried here first; NULL: the current folder only */
     bool checking;              /* gmx_check_file: nothing runs, load reads headers */
+    bool building;              /* gmx_compile_file: nothing is printed or saved */
     bool unit_open;
     Arena unit;
     ElabUnit *last_unit; /* the unit that ran last, until the next one is opened */
@@ -48,14 +50,20 @@ struct gmx_session {
     double compile_seconds, run_seconds;
 };
 
-/* Entry to every public function: forgets the last errors; an allocation failure below comes back here. */
-#define SESSION_ENTER(session)                                                                               \
+/* Entry to every public function: forgets the last errors; an allocation failure below comes back here.
+ * `required` says that no pointer argument is NULL that may not be. */
+#define SESSION_ENTER(session, required)                                                                     \
+    if (!(session))                                                                                          \
+        return GMX_MISUSE;                                                                                   \
     session_begin(session);                                                                                  \
     if (setjmp((session)->guard.target))                                                                     \
-        return session_out_of_memory(session);
+        return session_out_of_memory(session);                                                               \
+    if (!(required))                                                                                         \
+        return session_misuse(session, "a required argument is NULL");
 
 void session_begin(gmx_session *session);
 gmx_status session_out_of_memory(gmx_session *session);
+gmx_status session_misuse(gmx_session *session, const char *what);
 /* Renders what was collected and gives the status that fits. */
 gmx_status session_end(gmx_session *session);
 /* The code generator, loaded and created on first use; NULL after reporting. */
@@ -71,6 +79,9 @@ void session_collect_run_errors(gmx_session *session);
 typedef enum ProgramMode { PROGRAM_RUN, PROGRAM_SHOW, PROGRAM_EVAL } ProgramMode;
 /* Elaborates and runs the statements of a parsed file. EVAL: *out gets the last value. */
 void program_run(gmx_session *session, const SourceFile *file, ProgramMode mode, gmxrt_tensor **out);
+/* The same for the statements begin … end-1 of a block whose declarations elab_declare has seen. */
+void program_run_statements(gmx_session *session, const AstNode *block, uint32_t begin, uint32_t end,
+                            ProgramMode mode, gmxrt_tensor **out);
 ElabHost program_host(gmx_session *session);
 void program_open_unit(gmx_session *session);
 /* Compiles and runs the open unit; false after reporting. */

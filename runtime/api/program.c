@@ -191,7 +191,7 @@ bool program_run_unit(gmx_session *s) {
     bool ok = !work || (code && call_unit(s, unit, code));
     s->last_unit = unit;
     s->last_code = code;
-    for (uint32_t i = 0; ok && i < unit->effects.count; i++) {
+    for (uint32_t i = 0; ok && !s->building && i < unit->effects.count; i++) {
         save_value(s, &unit->effects.items[i]);
         ok = s->sink.error_count == errors;
     }
@@ -297,9 +297,18 @@ static bool host_load(void *user, const char *given, Span span, ElabSlot *slot, 
     return tensor != NULL;
 }
 
+/* An import is relative to the file that it stands in. */
+static const char *import_path(gmx_session *s, const char *given) {
+    const char *from = s->imports.count ? s->imports.items[s->imports.count - 1].path : NULL;
+    const char *slash = from ? strrchr(from, '/') : NULL;
+    if (!slash || given[0] == '/')
+        return program_find_file(s, given);
+    return arena_format(&s->arena, "%.*s/%s", (int)(slash - from), from, given);
+}
+
 static AstNode *host_import(void *user, const char *given, Span span, bool *is_known) {
     gmx_session *s = user;
-    const char *path = program_find_file(s, given);
+    const char *path = import_path(s, given);
     *is_known = false;
     char *resolved = realpath(path, NULL);
     const char *canonical =
@@ -391,6 +400,14 @@ static bool go_on_checking(gmx_session *s) {
     return s->checking = !s->options.interactive;
 }
 
+void program_run_statements(gmx_session *s, const AstNode *block, uint32_t begin, uint32_t end,
+                            ProgramMode mode, gmxrt_tensor **out) {
+    for (uint32_t i = begin; i < end; i++)
+        if (!run_statement(s, block->children[i], i + 1 == end, mode, out) && !go_on_checking(s))
+            break;
+    program_run_unit(s);
+}
+
 void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt_tensor **out) {
     AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
     if (s->sink.error_count)
@@ -401,11 +418,7 @@ void program_run(gmx_session *s, const SourceFile *file, ProgramMode mode, gmxrt
     elab_declare(s->elaborator, block);
     if (s->sink.error_count)
         s->checking = true; /* look for more, run nothing */
-    for (uint32_t i = 0; i < block->child_count; i++)
-        if (!run_statement(s, block->children[i], i + 1 == block->child_count, mode, out) &&
-            !go_on_checking(s))
-            break;
-    program_run_unit(s);
+    program_run_statements(s, block, 0, block->child_count, mode, out);
     s->checking = checking;
     if (mode == PROGRAM_EVAL && out && !*out && !s->sink.error_count)
         diag_error(&s->sink, DIAG_E0201, block->span, "the text does not end in an expression");

@@ -6,7 +6,7 @@ static void enter_folder(gmx_session *s, const char *path) {
 }
 
 gmx_status gmx_run_file(gmx_session *session, const char *path) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path);
     SourceFile *file = source_read(&session->sources, &session->sink, path, (Span){0});
     if (file) {
         enter_folder(session, path);
@@ -21,7 +21,7 @@ static SourceFile *add_text(gmx_session *s, const char *name, const char *text, 
 }
 
 gmx_status gmx_run_text(gmx_session *session, const char *name, const char *text, int64_t length) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, name && text);
     SourceFile *file = add_text(session, name, text, length);
     if (file)
         program_run(session, file, PROGRAM_RUN, NULL);
@@ -29,7 +29,7 @@ gmx_status gmx_run_text(gmx_session *session, const char *name, const char *text
 }
 
 gmx_status gmx_show_text(gmx_session *session, const char *name, const char *text, int64_t length) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, name && text);
     SourceFile *file = add_text(session, name, text, length);
     if (file)
         program_run(session, file, PROGRAM_SHOW, NULL);
@@ -37,7 +37,7 @@ gmx_status gmx_show_text(gmx_session *session, const char *name, const char *tex
 }
 
 gmx_status gmx_eval(gmx_session *session, const char *text, gmx_tensor **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, text && out);
     gmxrt_tensor *value = NULL;
     SourceFile *file = add_text(session, "<eval>", text, -1);
     if (file)
@@ -51,7 +51,7 @@ gmx_status gmx_eval(gmx_session *session, const char *text, gmx_tensor **out) {
 }
 
 gmx_status gmx_check_file(gmx_session *session, const char *path) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path);
     SourceFile *file = source_read(&session->sources, &session->sink, path, (Span){0});
     if (file) {
         enter_folder(session, path);

@@ -84,10 +84,14 @@ static void copy_options(gmx_session *s, const gmx_options *given) {
 }
 
 static void write_print(void *user, const char *text, size_t length) {
-    session_write(user, text, length);
+    gmx_session *session = user;
+    if (!session->building)
+        session_write(session, text, length);
 }
 
 gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
+    if (!out)
+        return GMX_MISUSE;
     *out = NULL;
     gmx_session *s = calloc(1, sizeof *s);
     if (!s)
@@ -116,6 +120,11 @@ gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
                                             .host = program_host(s),
                                             .is_interactive = s->options.interactive != 0});
     *out = s;
+    PassOptions passes = session_pass_options(s);
+    if (!pass_options_hold(&(PassContext){.arena = &s->report, .sink = &s->sink}, &passes)) {
+        session_end(s);
+        return GMX_MISUSE;
+    }
     return GMX_OK;
 }
 
@@ -141,11 +150,24 @@ void session_begin(gmx_session *session) {
     arena_free(&session->report);
     diag_init(&session->sink, &session->report);
     session->message = "";
-    session->ctx->interrupt = 0;
+    session->memory_ran_out = false;
+    __atomic_store_n(&session->ctx->interrupt, 0, __ATOMIC_RELAXED);
     gmxrt_ctx_clear(session->ctx);
 }
 
+gmx_status session_misuse(gmx_session *session, const char *what) {
+    diag_error(&session->sink, DIAG_E0204, (Span){0}, "%s", what);
+    session_end(session);
+    return GMX_MISUSE;
+}
+
 gmx_status session_out_of_memory(gmx_session *session) {
+    session->memory_ran_out = true;
+    session->view = NULL;
+    session->checking = session->building = false;
+    if (session->unit_open)
+        elab_abandon_unit(session->elaborator);
+    session->unit_open = false;
     session->message = session->options.json_errors
                            ? "{\"code\":\"E0306\",\"severity\":\"error\",\"message\":\"out of memory\"}\n"
                            : "error[E0306]: out of memory\n";
@@ -168,10 +190,14 @@ gmx_status session_end(gmx_session *session) {
 }
 
 const char *gmx_errmsg(gmx_session *session) {
-    return session->message;
+    return session ? session->message : "there is no session";
 }
 
 const char *gmx_errcode(gmx_session *session) {
+    if (!session)
+        return "";
+    if (session->memory_ran_out)
+        return diag_code_text(DIAG_E0306);
     for (uint32_t i = 0; i < session->sink.diags.count; i++)
         if (!session->sink.diags.items[i]->is_warning)
             return diag_code_text(session->sink.diags.items[i]->code);
@@ -179,7 +205,8 @@ const char *gmx_errcode(gmx_session *session) {
 }
 
 void gmx_interrupt(gmx_session *session) {
-    session->ctx->interrupt = 1;
+    if (session)
+        __atomic_store_n(&session->ctx->interrupt, 1, __ATOMIC_RELAXED);
 }
 
 static Span unpack_span(uint64_t packed) {
@@ -273,12 +300,14 @@ Backend *session_backend(gmx_session *s) {
 }
 
 gmx_status gmx_require_backend(gmx_session *session) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, true);
     session_backend(session);
     return session_end(session);
 }
 
 gmx_status gmx_get_statistics(gmx_session *session, gmx_statistics *out) {
+    if (!session || !out)
+        return GMX_MISUSE;
     BackendStatistics code =
         session->backend ? session->interface->statistics(session->backend) : (BackendStatistics){0};
     gmxrt_memory_statistics memory;

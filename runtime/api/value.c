@@ -16,12 +16,6 @@ _Static_assert((int)GMX_BOOL == (int)DTYPE_bool && (int)GMX_F64 == (int)DTYPE_f6
                    (int)GMX_MAX_RANK == (int)GMXRT_MAX_RANK,
                "gmx_dtype follows ir/dtypes.def");
 
-static gmx_status misuse(gmx_session *s, const char *what) {
-    diag_error(&s->sink, DIAG_E0204, (Span){0}, "%s", what);
-    session_end(s);
-    return GMX_MISUSE;
-}
-
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
 static const char *bad_shape(gmx_dtype dtype, int rank, const int64_t *shape) {
@@ -38,10 +32,10 @@ static const char *bad_shape(gmx_dtype dtype, int rank, const int64_t *shape) {
 
 gmx_status gmx_tensor_new(gmx_session *session, gmx_dtype dtype, int rank, const int64_t *shape,
                           gmx_tensor **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, out);
     const char *bad = bad_shape(dtype, rank, shape);
     if (bad)
-        return misuse(session, bad);
+        return session_misuse(session, bad);
     gmxrt_tensor *tensor = gmxrt_tensor_new(session->ctx, (int32_t)dtype, rank, shape, 0);
     session_collect_run_errors(session);
     if (tensor)
@@ -68,27 +62,28 @@ static gmx_status wrap(gmx_session *session, void *data, gmx_dtype dtype, int ra
     const char *bad = bad_shape(dtype, rank, shape);
     int64_t packed[GMX_MAX_RANK], low, high, size = 1;
     if (bad)
-        return misuse(session, bad);
+        return session_misuse(session, bad);
     for (int k = rank; k-- > 0;) {
-        packed[k] = size;
-        size *= shape[k];
+        packed[k] = size; /* may wrap only where another extent is 0 */
+        size = (int64_t)((uint64_t)size * (uint64_t)shape[k]);
     }
     if (!strides)
         strides = packed;
     if (!data && size)
-        return misuse(session, "data is NULL");
+        return session_misuse(session, "data is NULL");
     int64_t width = dtype_info[dtype].bytes;
-    if (!reach(rank, shape, strides, &low, &high) || high > INT64_MAX / width - 1 ||
-        low < INT64_MIN / width + 1)
-        return misuse(session, "the strides reach beyond memory");
+    if (!reach(rank, shape, strides, &low, &high) || high > INT64_MAX / 2 / width - 1 ||
+        low < -(INT64_MAX / 2 / width))
+        return session_misuse(session, "the strides reach beyond memory");
     if (size && (uintptr_t)data % (uintptr_t)width)
-        return misuse(session, "data is not aligned to its element size");
+        return session_misuse(session, "data is not aligned to its element size");
     gmxrt_buffer *buffer =
         gmxrt_buffer_lend(session->ctx, (char *)data + low * width, (high - low + 1) * width, release, owner);
     gmxrt_tensor *tensor =
         buffer ? gmxrt_tensor_make(session->ctx, buffer, data, (int32_t)dtype, rank, shape, strides) : NULL;
-    if (buffer && tensor)
-        gmxrt_buffer_release(buffer);
+    if (buffer && !tensor)
+        gmxrt_buffer_disown(buffer); /* the host keeps its memory */
+    gmxrt_buffer_release(buffer);
     session_collect_run_errors(session);
     if (tensor)
         *out = (gmx_tensor *)tensor;
@@ -98,7 +93,7 @@ static gmx_status wrap(gmx_session *session, void *data, gmx_dtype dtype, int ra
 gmx_status gmx_tensor_wrap(gmx_session *session, void *data, gmx_dtype dtype, int rank, const int64_t *shape,
                            const int64_t *strides, void (*release)(void *owner), void *owner,
                            gmx_tensor **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, out);
     return wrap(session, data, dtype, rank, shape, strides, release, owner, out);
 }
 
@@ -139,7 +134,7 @@ void *gmx_tensor_mutable_data(gmx_tensor *tensor) {
 }
 
 gmx_status gmx_load(gmx_session *session, const char *path, gmx_tensor **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path && out);
     gmxrt_tensor *tensor = gmxrt_npy_load(session->ctx, path, 0);
     session_collect_run_errors(session);
     if (tensor)
@@ -148,7 +143,7 @@ gmx_status gmx_load(gmx_session *session, const char *path, gmx_tensor **out) {
 }
 
 gmx_status gmx_save(gmx_session *session, gmx_tensor *tensor, const char *path) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, tensor && path);
     gmxrt_view view = gmxrt_view_of(inner(tensor));
     gmxrt_npy_save(session->ctx, path, &view, 0);
     session_collect_run_errors(session);
@@ -167,7 +162,7 @@ static ElabSlot *slot_of(gmx_session *s, const char *name, gmxrt_tensor *tensor)
 }
 
 gmx_status gmx_set(gmx_session *session, const char *name, gmx_tensor *value) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, name && value);
     elab_bind_slot(session->elaborator, intern_text(&session->names, name),
                    slot_of(session, name, inner(value)));
     return session_end(session);
@@ -195,7 +190,7 @@ static gmxrt_tensor *tensor_of_value(gmx_session *s, const Value *value) {
 }
 
 gmx_status gmx_get(gmx_session *session, const char *name, gmx_tensor **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, name && out);
     Value value;
     if (!elab_find_global(session->elaborator, intern_text(&session->names, name), &value)) {
         diag_error(&session->sink, DIAG_E0110, (Span){0}, "there is no `%s`", name);
@@ -223,17 +218,20 @@ static void take_results(gmx_session *s, const Value *value, const char *functio
                    have, count);
         return;
     }
+    gmxrt_tensor **made = ARENA_ARRAY(&s->report, gmxrt_tensor *, count + 1);
     for (size_t i = 0; i < count; i++) {
-        results[i] = (gmx_tensor *)tensor_of_value(s, &items[i]);
-        if (results[i])
+        made[i] = tensor_of_value(s, &items[i]);
+        session_collect_run_errors(s);
+        if (made[i])
             continue;
-        diag_error(&s->sink, DIAG_E0201, (Span){0}, "value %zu of `%s` is no tensor", i, function);
-        while (i-- > 0) {
-            gmx_tensor_release(results[i]);
-            results[i] = NULL;
-        }
+        if (!s->sink.error_count)
+            diag_error(&s->sink, DIAG_E0201, (Span){0}, "value %zu of `%s` is no tensor", i, function);
+        while (i-- > 0)
+            gmxrt_tensor_release(made[i]);
         return;
     }
+    for (size_t i = 0; i < count; i++)
+        results[i] = (gmx_tensor *)made[i];
 }
 
 /* A function compiled for one combination of arguments, so that further calls go straight to the code. */
@@ -273,7 +271,9 @@ static void run_call(gmx_session *s, const CallEntry *call, gmx_tensor *const *a
     for (uint32_t i = 0; i < call->parameter_count; i++)
         parameters[i] =
             call->arguments[i] >= 0 ? inner(arguments[call->arguments[i]]) : call->slots[i]->tensor;
-    call->code(s->ctx, parameters, (gmxrt_tensor **)results);
+    gmxrt_tensor *made[64] = {0};
+    if (!call->code(s->ctx, parameters, made))
+        memcpy(results, made, call->result_count * sizeof *results);
     session_collect_run_errors(s);
 }
 
@@ -284,7 +284,7 @@ static void remember_call(gmx_session *s, const char *key, const Value *values, 
     const Value *items = result->kind == VALUE_TUPLE ? result->tuple->items : result;
     uint32_t results = result->kind == VALUE_TUPLE ? result->tuple->count : 1;
     if (!s->last_code || unit->has_token || unit->effects.count || unit->parameters.count > 64 ||
-        results != unit->results.count)
+        results > 64 || results != unit->results.count)
         return;
     for (uint32_t i = 0; i < results; i++)
         if (items[i].kind != VALUE_SLOT || items[i].slot != unit->results.items[i].slot)
@@ -332,10 +332,10 @@ static void compile_call(gmx_session *s, const char *function, const char *key, 
 
 gmx_status gmx_call(gmx_session *session, const char *function, gmx_tensor *const *arguments,
                     size_t argument_count, gmx_tensor **results, size_t result_count) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, function && (arguments || !argument_count) && (results || !result_count));
     for (size_t i = 0; i < argument_count; i++)
         if (!arguments[i])
-            return misuse(session, "an argument is NULL");
+            return session_misuse(session, "an argument is NULL");
     const char *key = call_key(&session->report, function, arguments, argument_count);
     const CallEntry *call = find_call(session, key);
     if (call && call->result_count == result_count)

@@ -1,22 +1,6 @@
 /* Looking inside a program: its tokens, tree, IR, kernels, and what becomes of it. */
+#include "ir/text.h"
 #include "runtime/api/internal.h"
-
-#include <stdio.h>
-
-typedef struct Text {
-    Arena *arena;
-    VEC(char) bytes;
-} Text;
-
-static void text_write(void *user, const char *bytes, size_t length) {
-    Text *text = user;
-    for (size_t i = 0; i < length; i++)
-        vec_push(text->arena, &text->bytes, bytes[i]);
-}
-
-static void text_put(Text *text, const char *bytes) {
-    text_write(text, bytes, strlen(bytes));
-}
 
 /* ---- explain
  * ------------------------------------------------------------------------------------------------ */
@@ -30,23 +14,25 @@ static uint32_t count_arrays(const Kernel *kernel, bool outputs) {
     return count;
 }
 
-static void explain_kernel(gmx_session *s, Text *text, const Kernel *kernel) {
+static void explain_kernel(gmx_session *s, IrText *text, const Kernel *kernel) {
     SourcePlace place = source_place(&s->sources, kernel->span.begin);
-    text_put(text, arena_format(text->arena, "kernel %s: reads %u arrays, writes %u", kernel->name->text,
+    ir_text_append(text,
+                   arena_format(text->arena, "kernel %s: reads %u arrays, writes %u", kernel->name->text,
                                 count_arrays(kernel, false), count_arrays(kernel, true)));
     if (place.file)
-        text_put(text, arena_format(text->arena, " (%s:%u)", place.file->name, place.line));
-    text_put(text, "\n");
+        ir_text_append(text, arena_format(text->arena, " (%s:%u)", place.file->name, place.line));
+    ir_text_append(text, "\n");
 }
 
-static void describe(gmx_session *s, const IrFunction *function, const char *pass, Text *text) {
+static void describe(gmx_session *s, const IrFunction *function, const char *pass, IrText *text) {
     PassStructure counts = pass_structure(function);
     if (s->view_kind == GMX_VIEW_STRUCTURE) {
-        text_put(text, arena_format(text->arena, "structure(%s): kernels %u, calls %u\n", pass,
-                                    counts.kernels, counts.calls));
+        ir_text_append(text, arena_format(text->arena, "structure(%s): kernels %u, calls %u\n", pass,
+                                          counts.kernels, counts.calls));
         return;
     }
-    text_put(text, arena_format(text->arena, "%u kernels, %u library calls, %u loops, %u checks, %u prints\n",
+    ir_text_append(text,
+                   arena_format(text->arena, "%u kernels, %u library calls, %u loops, %u checks, %u prints\n",
                                 counts.kernels, counts.calls, counts.loops, counts.checks, counts.prints));
     const IrModule *module = function->module;
     for (uint32_t i = 0; i < module->kernels.count; i++)
@@ -55,7 +41,7 @@ static void describe(gmx_session *s, const IrFunction *function, const char *pas
 
 /* Called with each unit's function after the pipeline ran on it. */
 void view_unit(gmx_session *s, IrModule *module, uint32_t index) {
-    Text *text = s->view->user;
+    IrText *text = s->view->user;
     const IrFunction *function = module->functions.items[index];
     if (s->view_kind == GMX_VIEW_KERNELS)
         ir_print_module(module, s->view);
@@ -63,13 +49,33 @@ void view_unit(gmx_session *s, IrModule *module, uint32_t index) {
         describe(s, function, "fuse", text);
 }
 
+/* Units have no exported functions: each of these is shown in a module of its own. */
+static void view_export(gmx_session *s, const AstNode *function) {
+    IrModule *module = ir_module_new(&s->report, &s->names);
+    if (!elab_export_function(s->elaborator, module, function))
+        return;
+    if (s->view_kind == GMX_VIEW_IR) {
+        for (uint32_t i = 0; i < module->functions.count; i++)
+            ir_print_function(module->functions.items[i], s->view);
+        return;
+    }
+    PassOptions passes = session_pass_options(s);
+    PassContext context = {.arena = &s->report, .sink = &s->sink};
+    if (pass_pipeline_run(&context, module, &passes))
+        view_unit(s, module, 0);
+}
+
+static void view_exports(gmx_session *s, const SourceFile *file) {
+    const AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
+    for (uint32_t i = 0; i < block->child_count && !s->sink.error_count; i++) {
+        const AstNode *statement = block->children[i];
+        if (statement->kind == AST_FUNCTION && ast_function_is_exported(statement))
+            view_export(s, statement);
+    }
+}
+
 /* ---- entry points
  * ------------------------------------------------------------------------------------------------ */
-
-static const char *finish_text(Text *text) {
-    vec_push(text->arena, &text->bytes, '\0');
-    return text->bytes.items;
-}
 
 static void view_source(gmx_session *s, const SourceFile *file, gmx_view view, const char **out) {
     ParseContext context = {&s->arena, &s->names, &s->sink};
@@ -81,17 +87,19 @@ static void view_source(gmx_session *s, const SourceFile *file, gmx_view view, c
         *out = ast_print_tree(&s->arena, parse_source(&context, file));
         return;
     }
-    Text text = {.arena = &s->report};
-    IrWriter writer = {.write = text_write, .user = &text};
+    IrText text = {.arena = &s->report};
+    IrWriter writer = ir_text_writer(&text);
     s->view = &writer;
     s->view_kind = view;
     program_run(s, file, PROGRAM_RUN, NULL);
+    if (!s->sink.error_count)
+        view_exports(s, file);
     s->view = NULL;
-    *out = finish_text(&text);
+    *out = ir_text_finish(&text);
 }
 
 gmx_status gmx_view_file(gmx_session *session, const char *path, gmx_view view, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, path && out);
     const SourceFile *file = source_read(&session->sources, &session->sink, path, (Span){0});
     *out = "";
     if (file) {
@@ -102,7 +110,7 @@ gmx_status gmx_view_file(gmx_session *session, const char *path, gmx_view view, 
 }
 
 gmx_status gmx_view_text(gmx_session *session, const char *text, gmx_view view, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, text && out);
     const SourceFile *file = source_add(&session->sources, &session->sink, "<text>", text, strlen(text));
     *out = "";
     if (file)
@@ -111,7 +119,7 @@ gmx_status gmx_view_text(gmx_session *session, const char *text, gmx_view view, 
 }
 
 gmx_status gmx_type_of(gmx_session *session, const char *text, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, text && out);
     const SourceFile *file = source_add(&session->sources, &session->sink, "<type>", text, strlen(text));
     AstNode *block =
         file ? parse_source(&(ParseContext){&session->arena, &session->names, &session->sink}, file) : NULL;
@@ -130,7 +138,7 @@ gmx_status gmx_type_of(gmx_session *session, const char *text, const char **out)
 }
 
 gmx_status gmx_help(gmx_session *session, const char *name, const char **out) {
-    SESSION_ENTER(session);
+    SESSION_ENTER(session, name && out);
     *out = elab_help(session->elaborator, intern_text(&session->names, name));
     if (!*out) {
         *out = "";

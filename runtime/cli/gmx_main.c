@@ -23,10 +23,11 @@ static int require_backend(const Options *options, gmx_session *session) {
 }
 
 static int run_code(Options *options, const char *name, const char *text, size_t length) {
-    gmx_session *session = tool_open_session(options);
-    if (!session)
-        return 1;
-    int status = require_backend(options, session);
+    gmx_session *session;
+    int status = tool_open_session(options, &session);
+    if (status)
+        return status;
+    status = require_backend(options, session);
     if (!status) {
         interrupt_enter(session);
         status = tool_report(session, gmx_show_text(session, name, text, (int64_t)length));
@@ -45,10 +46,11 @@ static int run_input(Options *options) {
 }
 
 static int run_file(Options *options, const char *path) {
-    gmx_session *session = tool_open_session(options);
-    if (!session)
-        return 1;
-    int status = require_backend(options, session);
+    gmx_session *session;
+    int status = tool_open_session(options, &session);
+    if (status)
+        return status;
+    status = require_backend(options, session);
     if (!status) {
         interrupt_enter(session);
         status = tool_report(session, gmx_run_file(session, path));
@@ -75,9 +77,10 @@ static int for_each_file(Options *options,
                          int (*one)(Options *options, gmx_session *session, const char *path)) {
     int status = 0;
     for (int i = 0; i < options->file_count && status != STATUS_INTERRUPTED; i++) {
-        gmx_session *session = tool_open_session(options);
-        if (!session)
-            return 1;
+        gmx_session *session;
+        int opened = tool_open_session(options, &session);
+        if (opened)
+            return opened;
         interrupt_enter(session);
         int result = one(options, session, options->files[i]);
         interrupt_leave();

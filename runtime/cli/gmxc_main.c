@@ -28,8 +28,8 @@ typedef struct Form {
 static const Form forms[] = {
     {"tokens", FORM_VIEW, GMX_VIEW_TOKENS},
     {"ast", FORM_VIEW, GMX_VIEW_AST},
-    {"ir", FORM_VIEW, GMX_VIEW_IR},
-    {"kernels", FORM_VIEW, GMX_VIEW_KERNELS},
+    {"ir", FORM_TEXT, GMX_EMIT_IR},
+    {"kernels", FORM_TEXT, GMX_EMIT_KERNELS},
     {"llvm", FORM_TEXT, GMX_EMIT_LLVM},
     {"asm", FORM_TEXT, GMX_EMIT_ASSEMBLY},
     {"header", FORM_TEXT, GMX_EMIT_HEADER},
@@ -131,12 +131,12 @@ static int check_use(const Options *options, const Form *form) {
 static int emit(Options *options, const Form *form) {
     if (form->kind == FORM_VIEW || form->kind == FORM_LATER)
         options->session.write = tool_drop_output; /* only looked at */
-    else
+    else if (form->kind == FORM_BINARY)
         options->session.write = output_write_error; /* not into what is emitted */
-    gmx_session *session = tool_open_session(options);
-    if (!session)
-        return 1;
-    int status;
+    gmx_session *session;
+    int status = tool_open_session(options, &session);
+    if (status)
+        return status;
     if (form->kind == FORM_VIEW)
         status = view(options, session, form);
     else if (form->kind == FORM_BINARY && is_output(options->output))

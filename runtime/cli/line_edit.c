@@ -194,7 +194,7 @@ static void paint(LineEditor *e, const char *prompt) {
 static uint32_t search_history(LineEditor *e) {
     const History *history = e->request->history;
     char query[QUERY_MAX] = "", prompt[QUERY_MAX + 32];
-    size_t length = 0, found = SIZE_MAX;
+    size_t length = 0, found = SIZE_MAX, start = e->at;
     for (;;) {
         strcpy(prompt, length && found == SIZE_MAX ? "(not found) " : "(search) ");
         strcat(strcat(prompt, query), ": ");
@@ -222,6 +222,7 @@ static uint32_t search_history(LineEditor *e) {
             query[length] = '\0';
             found = find_before(history, found == SIZE_MAX ? history->count : found + 1, query);
         } else if (key == KEY_CTRL('g') || key == KEY_ESCAPE) {
+            show_history(e, start);
             return KEY_NONE;
         } else {
             return key;

@@ -252,9 +252,9 @@ static void run_entry(Repl *r, char *entry) {
 int repl_run(Options *options) {
     Repl r = {.options = options, .has_prompt = isatty(STDOUT_FILENO)};
     options->session.interactive = 1;
-    r.session = tool_open_session(options);
-    if (!r.session)
-        return 1;
+    int status = tool_open_session(options, &r.session);
+    if (status)
+        return status;
     r.editor = line_editor_open();
     if (r.editor)
         history_open(&r.history);

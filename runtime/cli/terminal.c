@@ -90,7 +90,6 @@ void terminal_leave(void) {
 
 void terminal_size(int *columns, int *rows) {
     struct winsize size;
-    terminal.is_resized = 0;
     bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
     *columns = known && size.ws_col > 1 ? size.ws_col : 80;
     *rows = known && size.ws_row ? size.ws_row : 24;
@@ -202,8 +201,10 @@ static uint32_t read_escape(void) {
 
 uint32_t terminal_read_key(void) {
     int byte = terminal.is_resized ? -2 : read_byte();
-    if (byte == -2)
+    if (byte == -2) {
+        terminal.is_resized = 0;
         return interrupt_taken() ? KEY_INTERRUPT : KEY_NONE;
+    }
     if (byte < 0)
         return KEY_CLOSED;
     if (byte == 0x1b)

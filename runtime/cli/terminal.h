@@ -31,7 +31,6 @@ enum {
 bool terminal_is_usable(void);
 bool terminal_enter(void); /* raw mode, bracketed paste */
 void terminal_leave(void);
-/* Also notes the size after a change of it. */
 void terminal_size(int *columns, int *rows);
 void terminal_write(const char *text, size_t length);
 uint32_t terminal_read_key(void);

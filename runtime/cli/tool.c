@@ -18,18 +18,29 @@ enum { READ_STEP = 64 << 10 };
 /* Status 5 is for a back end asked for by name; that `auto` finds none is a broken installation. */
 static bool is_backend_named;
 
-gmx_session *tool_open_session(Options *options) {
+/* The message of a session about its options, as a line of the tool. */
+static int wrong_option(Tool tool, gmx_session *session) {
+    const char *message = gmx_errmsg(session), *text = strstr(message, "]: ");
+    output_error("%s: %s", tool_name(tool), text ? text + 3 : message);
+    gmx_session_close(session);
+    return 2;
+}
+
+int tool_open_session(Options *options, gmx_session **out) {
     const char *backend = options->session.backend;
     is_backend_named = backend && strcmp(backend, "auto");
-    gmx_session *session = NULL;
     options->session.write_error = output_write_error;
     if (!options->session.write)
         options->session.write = output_write;
     if (options->threads)
         gmx_set_threads(options->threads);
-    if (gmx_session_open(&options->session, &session) != GMX_OK)
-        output_error("%s: out of memory\n", tool_name(options->tool));
-    return session;
+    gmx_status status = gmx_session_open(&options->session, out);
+    if (status == GMX_MISUSE && *out)
+        return wrong_option(options->tool, *out);
+    if (status == GMX_OK)
+        return 0;
+    output_error("%s: out of memory\n", tool_name(options->tool));
+    return 1;
 }
 
 void tool_drop_output(void *user, const char *text, size_t length) {

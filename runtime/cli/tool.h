@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-/* Opens the session that the options describe; NULL after a message. */
-gmx_session *tool_open_session(Options *options);
+/* Opens the session that the options describe.  0, or the exit status after a message. */
+int tool_open_session(Options *options, gmx_session **out);
 /* Prints the messages of the last call and gives the exit status for it.  Before: interrupt_enter. */
 int tool_report(gmx_session *session, gmx_status status);
 /* Says what the session spent (--profile), closes it, and gives the exit status when output failed. */

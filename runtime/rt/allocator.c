@@ -217,6 +217,10 @@ gmxrt_buffer *gmxrt_buffer_lend(gmxrt_ctx *ctx, void *data, int64_t bytes, void 
     return buffer;
 }
 
+void gmxrt_buffer_disown(gmxrt_buffer *buffer) {
+    buffer->release_owner = NULL;
+}
+
 void gmxrt_buffer_retain(gmxrt_buffer *buffer) {
     if (buffer && __atomic_load_n(&buffer->references, __ATOMIC_RELAXED) != GMXRT_IMMORTAL) {
         __atomic_fetch_add(&buffer->references, 1, __ATOMIC_RELAXED);

@@ -5,12 +5,12 @@
 #include "runtime/rt/aot.h"
 
 #include <cpuid.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The level of x86-64 that this machine and its system offer. */
-static int64_t cpu_level(void) {
+static int64_t find_cpu_level(void) {
     uint32_t a, b, c, d, b7, c7, d7, low, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) || !(c & bit_FMA) ||
         !(c & bit_F16C) || !(c & bit_MOVBE) || !(c & bit_SSE4_2) || !(c & bit_POPCNT))
@@ -21,6 +21,18 @@ static int64_t cpu_level(void) {
         return 1;
     const uint32_t wide = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
     return (low & 0xe6) == 0xe6 && (b7 & wide) == wide ? 4 : 3;
+}
+
+/* The level of x86-64 that this machine and its system offer.  Asked once: under a hypervisor cpuid costs
+ * more than a small call. */
+static int64_t cpu_level(void) {
+    static atomic_int known; /* 0: not asked yet; every thread finds the same */
+    int64_t level = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!level) {
+        level = find_cpu_level();
+        atomic_store_explicit(&known, (int)level, memory_order_relaxed);
+    }
+    return level;
 }
 
 static const gmxrt_library_code *code_for(const gmxrt_library_function *function) {

@@ -44,6 +44,8 @@ void gmxrt_memory_trim(gmxrt_ctx *ctx); /* gives every cached byte back to the s
  * (`release` may be NULL).  NULL after E0306 was set. */
 gmxrt_buffer *gmxrt_buffer_lend(gmxrt_ctx *ctx, void *data, int64_t bytes, void (*release)(void *owner),
                                 void *owner);
+/* Ends the loan of a buffer that nobody else has seen: `release` will not run. */
+void gmxrt_buffer_disown(gmxrt_buffer *buffer);
 
 /* ---- tensors ---------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Writes tests/data/ops/<op>.txt: NumPy's results for every elementwise row of ir/ops.def that names a NumPy
-function, for every dtype that its rule admits.  Run it from the root after adding a row.
+function, for every dtype that its rule admits; and tests/data/ops/dtypes/<op>.txt, the dtype of its result.  Run it from the root after adding a row.
 
 A case is a line `<operand dtype> <rows>` followed by one line per row: the operands and the result as the
 hexadecimal bits of their elements.  The dtype of the result follows from the row's rule.  The operands of
@@ -8,6 +8,7 @@ hexadecimal bits of their elements.  The dtype of the result follows from the ro
 """
 import itertools
 import math
+import os
 import re
 import sys
 import warnings
@@ -115,8 +116,39 @@ def casts():
             out.write("\n".join([f"{source} {target} {len(values)}"] + [" ".join(row) for row in texts]) + "\n")
 
 
+def result_dtype(name, rule, operands, function):
+    """The GMX dtype of NumPy's result for arrays of these dtypes, `-` where NumPy has none."""
+    arrays = [np.zeros(1, np.bool_ if d == "bool" else INTEGERS.get(d) or FLOATS[d]) for d in operands]
+    try:
+        result = function(*arrays).dtype
+    except TypeError:
+        return "-"
+    if rule == "KEEP" and len(operands) == 1 and operands[0] not in FLOATS:
+        result = arrays[0].dtype  # before NumPy 2, floor and its like made integers floats
+    if name.startswith("scipy.special."):
+        result = np.sqrt(*arrays).dtype  # stands for every function of floats
+    return {"b": "bool", "u": "u", "i": "i", "f": "f"}[result.kind] + (str(8 * result.itemsize) if result.kind != "b" else "")
+
+
+def dtypes(op, name, rule, arity, function):
+    """Every combination of dtypes; not bf16, which NumPy lacks.  bool is refused where NumPy would make it an i8."""
+    everything = ["bool", *INTEGERS, "f16", "f32", "f64"]
+    columns = [everything] * arity
+    if arity == 3:
+        columns[0] = ["bool"]
+    with open(f"tests/data/ops/dtypes/{op}.txt", "w", encoding="ascii") as out:
+        for operands in itertools.product(*columns):
+            result = result_dtype(name, rule, operands, function)
+            if result == "i8" and set(operands) == {"bool"}:
+                if rule == "INTEGER":
+                    continue  # NumPy shifts bools as integers, the table does not say
+                result = "-"
+            out.write(" ".join([*operands, result]) + "\n")
+
+
 def main():
     casts()
+    os.makedirs("tests/data/ops/dtypes", exist_ok=True)
     row = re.compile(r'^OP([123])\(\s*(\w+),\s*(\w+),.*?"((?:[^"\\]|\\.)*)",\s*"([^"]*)",\s*"[^"]*"\s*\)')
     intrinsic = re.compile(r'INTRINSIC\("[^"]*"\)')
     for line in open("ir/ops.def", encoding="utf-8"):
@@ -125,6 +157,7 @@ def main():
             continue
         arity, op, rule, name = int(found[1]), found[2], found[3], found[5]
         function = function_named(name)
+        dtypes(op, name, rule, arity, function)
         cases = [case(name, rule, arity, function, dtype) for dtype in RULES[rule]]
         with open(f"tests/data/ops/{op}.txt", "w", encoding="ascii") as out:
             for lines in filter(None, cases):

@@ -396,7 +396,7 @@ static void collect(void *user, const char *written, size_t length) {
     strncat(user, written, length);
 }
 
-/* for i in 0 .. n { print("round {i} of {n:03}") }; the first hole's number is the byte 0 */
+/* for i in 0 .. n { print("round {i} of {n:03}") } */
 Test(host, prints_in_order) {
     Bench bench;
     bench_begin(&bench, NULL);
@@ -405,7 +405,7 @@ Test(host, prints_in_order) {
     IrRegion *body = ir_region_new(b.function, b.region);
     IrBuilder inner = ir_builder_at(b.function, body);
     IrNode *i = scalar_parameter(&bench, &inner, "i"), *given = ir_token_parameter(&inner);
-    static const char format[] = "round \x01\0\x02\x03 of \x01\x01\x02"
+    static const char format[] = "round \x01\x01\x02\x03 of \x01\x02\x02"
                                  "03\x03";
     IrNode *printed =
         ir_print(&inner, given, intern(&bench.names, format, sizeof format - 1), (IrNode *[]){i, n}, 2);

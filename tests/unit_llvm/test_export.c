@@ -221,6 +221,10 @@ Test(library, for_two_cpu_levels) {
     check_library(NULL);
 }
 
+Test(library, for_a_named_cpu) {
+    check_library("x86-64-v3");
+}
+
 Test(library, for_this_machine) {
     check_library("native");
 }
