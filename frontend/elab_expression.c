@@ -234,7 +234,7 @@ IrNode *elab_drop_unit_axis(Elaborator *e, IrNode *x, uint32_t axis) {
     for (uint32_t k = 0; k < ir_rank(x); k++) {
         starts[k] = ir_const_i64(&e->b, 0);
         steps[k] = ir_const_i64(&e->b, 1);
-        extents[k] = x->types[0].dims[k];
+        extents[k] = k == axis ? ir_const_i64(&e->b, 1) : x->types[0].dims[k]; /* checked when running */
     }
     drop[axis] = true;
     return ir_slice(&e->b, x, starts, extents, steps, drop);

@@ -571,8 +571,9 @@ static IrNode *contiguous_value(Fuse *f, const IrNode *old) {
 
 /* The host-level node of a value; views are made where they are first wanted. */
 static IrNode *host_value(Fuse *f, const IrNode *old) {
-    if (f->host[old->id] || !is_view(old))
-        return f->host[old->id];
+    IrNode *made = f->host[old->id];
+    if (!is_view(old) || (made && ir_region_encloses(made->region, f->builder.region)))
+        return made; /* one made in a branch cannot be used after it */
     IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
     operands[0] =
         old->op == OP_reshape ? contiguous_value(f, old->operands[0]) : host_value(f, old->operands[0]);
