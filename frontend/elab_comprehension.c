@@ -38,7 +38,8 @@ bool elab_infer_range(Elaborator *e, Value subscript, IrNode *extent, const AstN
     return false;
 }
 
-/* ---- ranges --------------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------------------
+ */
 
 static IrNode *range_extent(Elaborator *e, IrNode *first, IrNode *stop) {
     int64_t low, high;
@@ -104,12 +105,12 @@ static bool inferred_range(Elaborator *e, Vectorizer *v, IndexVariable *variable
         if (!own)
             return false;
         elab_at(e, use->node->span);
-        IrNode *same =
-            extent ? elab_same_extent(e, extent, own, "the sizes that `%s` runs over differ", variable->name->text)
-                   : own;
+        IrNode *same = extent ? elab_same_extent(e, extent, own, "the sizes that `%s` runs over differ",
+                                                 variable->name->text)
+                              : own;
         if (!same) {
-            Diag *diag = diag_error(e->sink, DIAG_E0203, use->node->span, "the sizes that `%s` runs over differ",
-                                    variable->name->text);
+            Diag *diag = diag_error(e->sink, DIAG_E0203, use->node->span,
+                                    "the sizes that `%s` runs over differ", variable->name->text);
             diag_label(e->sink, diag, use->node->span, "here it has %s values", elab_extent_text(e, own));
             diag_label(e->sink, diag, first->node->span, "here %s", elab_extent_text(e, extent));
             return false;
@@ -127,7 +128,8 @@ static bool inferred_range(Elaborator *e, Vectorizer *v, IndexVariable *variable
     return true;
 }
 
-/* ---- bodies --------------------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------------------
+ */
 
 static bool changes_variables(const Snapshot *before) {
     for (uint32_t i = 0; i < before->count; i++)
@@ -171,6 +173,8 @@ static IrNode *over_indices(Elaborator *e, const AstNode *body, AstList binders,
     Vectorized out;
     if (!read_binders(e, binders, variables))
         return NULL;
+    if (!e->index_depth)
+        e->reach_checks = NULL; /* nodes of another expression, or of a unit that is gone */
     Value value = body_value(e, body, variables, &region);
     if (value_is(value, VALUE_POISON))
         return NULL;
@@ -192,12 +196,12 @@ static IrNode *over_indices(Elaborator *e, const AstNode *body, AstList binders,
 
 Value elab_comprehension(Elaborator *e, const AstNode *node) {
     IndexVariables variables = {0};
-    IrNode *made =
-        over_indices(e, ast_comprehension_body(node), ast_comprehension_binders(node), &variables);
+    IrNode *made = over_indices(e, ast_comprehension_body(node), ast_comprehension_binders(node), &variables);
     return made ? value_tensor(made) : elab_poison();
 }
 
-/* ---- reductions ------------------------------------------------------------------------------------------- */
+/* ---- reductions -------------------------------------------------------------------------------------------
+ */
 
 static IrNode *reduced(Elaborator *e, Op op, IrNode *x, const uint32_t *axes, uint32_t count, Span span) {
     Dtype dtype = ir_dtype(x), accumulator = ir_accumulator(op, dtype);
@@ -235,8 +239,9 @@ Value elab_generator(Elaborator *e, Value callee, const AstNode *call) {
     if (value_is(callee, VALUE_POISON))
         return callee;
     if (!reduction_of(callee, &op))
-        return elab_fail(e, DIAG_E0201, call->span,
-                         "only sum, prod, max, min, mean, any, all, argmax and argmin take `expression for …`");
+        return elab_fail(
+            e, DIAG_E0201, call->span,
+            "only sum, prod, max, min, mean, any, all, argmax and argmin take `expression for …`");
     IrNode *x = over_indices(e, ast_generator_body(generator), ast_generator_binders(generator), &variables);
     if (!x)
         return elab_poison();

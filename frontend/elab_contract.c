@@ -1,4 +1,5 @@
-/* Sums of products over shared axes as matrix products, and reductions in the order in which memory is read. */
+/* Sums of products over shared axes as matrix products, and reductions in the order in which memory is read.
+ */
 #include "frontend/elab_vectorize.h"
 
 enum { FACTOR_MAX = 16 };
@@ -21,7 +22,8 @@ static uint32_t bits(uint32_t set) {
     return (uint32_t)__builtin_popcount(set);
 }
 
-/* ---- taking a product apart ------------------------------------------------------------------------------ */
+/* ---- taking a product apart ------------------------------------------------------------------------------
+ */
 
 static bool add_factor(Product *p, IrNode *node, const uint32_t *axes) {
     uint32_t permutation[IR_MAX_RANK], set = 0;
@@ -40,7 +42,7 @@ static bool add_factor(Product *p, IrNode *node, const uint32_t *axes) {
 /* Axis k of the node is axis axes[k] of the product. */
 static bool take_apart(Product *p, IrNode *node, const uint32_t *axes) {
     uint32_t inner[IR_MAX_RANK];
-    IrNode *x = node->operand_count ? node->operands[0] : NULL;
+    IrNode *x = node->operand_count ? node->operands[0] : NULL, *dims[IR_MAX_RANK], *made;
     switch (node->op) {
     case OP_mul:
         return take_apart(p, x, axes) && take_apart(p, node->operands[1], axes);
@@ -55,9 +57,15 @@ static bool take_apart(Product *p, IrNode *node, const uint32_t *axes) {
                 x->types[0].dims[k] != node->types[0].dims[node->attributes[k]])
                 return add_factor(p, node, axes);
         }
-        for (uint32_t k = 0; k < ir_rank(x); k++)
+        for (uint32_t k = 0; k < ir_rank(x); k++) {
             inner[k] = axes[node->attributes[k]];
-        return take_apart(p, x, inner);
+            dims[k] = node->types[0].dims[node->attributes[k]];
+        }
+        if (!ir_same_extents(ir_type(x), dims, ir_rank(x)))
+            return add_factor(p, node, axes);
+        /* A check that made extents equal stays in use. */
+        made = elab_with_dims(p->e, x, dims, ir_rank(x));
+        return made == x ? take_apart(p, x, inner) : add_factor(p, made, inner);
     default:
         return add_factor(p, node, axes);
     }
@@ -85,7 +93,8 @@ bool elab_is_contraction(Elaborator *e, IrNode *x, const uint32_t *axes, uint32_
     return summed != 0;
 }
 
-/* ---- one pair as a matrix product ------------------------------------------------------------------------- */
+/* ---- one pair as a matrix product -------------------------------------------------------------------------
+ */
 
 /* The axes of a factor in the order of three groups. */
 static IrNode *grouped(Product *p, const Factor *factor, const uint32_t *groups) {
@@ -167,9 +176,11 @@ static bool multiply(Product *p, const Factor *a, const Factor *b, uint32_t summ
     return true;
 }
 
-/* ---- the whole product -------------------------------------------------------------------------------------- */
+/* ---- the whole product
+ * -------------------------------------------------------------------------------------- */
 
-/* True if reading the factor means reading some element of memory at many places of it: it is never stored. */
+/* True if reading the factor means reading some element of memory at many places of it: it is never stored.
+ */
 static bool repeats_elements(const IrNode *node, int depth) {
     if (node->op == OP_window)
         return true;
@@ -278,7 +289,8 @@ IrNode *elab_contract(Elaborator *e, IrNode *x, const uint32_t *axes, uint32_t c
     return p.factors[0].set & ~kept ? NULL : widened(&p, &p.factors[0], kept);
 }
 
-/* ---- reductions in memory order ------------------------------------------------------------------------------- */
+/* ---- reductions in memory order
+ * ------------------------------------------------------------------------------- */
 
 typedef struct Vote {
     uint32_t reduced;

@@ -1,9 +1,10 @@
-/* Vectorising: a region with scalar i64 parameters (index variables) becomes nodes that compute its result for
- * all their values at once.  A node that depends on index variables gets one axis for each, before its own;
- * the others are built once, outside. */
+/* Vectorising: a region with scalar i64 parameters (index variables) becomes nodes that compute its result
+ * for all their values at once.  A node that depends on index variables gets one axis for each, before its
+ * own; the others are built once, outside. */
 #include "frontend/elab_vectorize.h"
 
-/* A value of the body.  A scalar that is an affine function of the indices has no node until one is needed. */
+/* A value of the body.  A scalar that is an affine function of the indices has no node until one is needed.
+ */
 typedef struct Lifted {
     IrNode *node;
     uint32_t set; /* index variables it depends on */
@@ -25,7 +26,7 @@ struct Vectorizer {
 
 /* Steps and sizes within these bounds cannot overflow i64 when an affine index is checked. */
 enum { STEP_LIMIT = 256 };
-#define SIZE_LIMIT ((int64_t)1 << 48)
+#define SIZE_LIMIT   ((int64_t)1 << 48)
 #define OFFSET_LIMIT ((int64_t)1 << 61)
 
 static const Lifted *lift(Vectorizer *v, const IrNode *old);
@@ -47,7 +48,8 @@ static uint32_t bits(uint32_t set) {
     return (uint32_t)__builtin_popcount(set);
 }
 
-/* ---- layouts -------------------------------------------------------------------------------------------- */
+/* ---- layouts --------------------------------------------------------------------------------------------
+ */
 
 /* A node over the variables of `from`, over those of `to`; its own axes stay. */
 static IrNode *widened(Vectorizer *v, IrNode *x, uint32_t from, uint32_t to) {
@@ -130,7 +132,8 @@ static void own(Lifted *out, IrNode *node, uint32_t set) {
     *out = (Lifted){.node = node, .set = set};
 }
 
-/* ---- affine scalars ------------------------------------------------------------------------------------- */
+/* ---- affine scalars -------------------------------------------------------------------------------------
+ */
 
 static bool is_index_scalar(const IrNode *old) {
     return ir_is_scalar(old) && ir_dtype(old) == DTYPE_i64;
@@ -204,7 +207,8 @@ static bool lift_affine(Vectorizer *v, const IrNode *old, const Lifted *const *o
     return true;
 }
 
-/* ---- elementwise ops and others that only need equal leading axes ---------------------------------------- */
+/* ---- elementwise ops and others that only need equal leading axes ----------------------------------------
+ */
 
 static IrNode *rebuilt(Vectorizer *v, const IrNode *old, IrNode **operands, uint32_t rank, IrNode **dims) {
     IrType type = {.kind = IR_TENSOR, .dtype = ir_dtype(old), .rank = rank, .dims = dims};
@@ -243,7 +247,8 @@ static bool lift_elementwise(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
-/* ---- views ----------------------------------------------------------------------------------------------- */
+/* ---- views -----------------------------------------------------------------------------------------------
+ */
 
 static bool lift_permute(Vectorizer *v, const IrNode *old, Lifted *out) {
     const Lifted *x = lift(v, old->operands[0]);
@@ -446,7 +451,8 @@ static bool lift_gather(Vectorizer *v, const IrNode *old, Lifted *out) {
     return finish_view(v, node_of(v, x, x->set), axes, lead + ir_rank(base), out);
 }
 
-/* ---- reductions and calls --------------------------------------------------------------------------------- */
+/* ---- reductions and calls ---------------------------------------------------------------------------------
+ */
 
 static bool lift_reduce(Vectorizer *v, const IrNode *old, Lifted *out) {
     const Lifted *x = lift(v, old->operands[0]);
@@ -517,7 +523,8 @@ static bool lift_concat(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
-/* ---- checks ----------------------------------------------------------------------------------------------- */
+/* ---- checks -----------------------------------------------------------------------------------------------
+ */
 
 static IrNode *clamped(Vectorizer *v, IrNode *x, int64_t limit) {
     int64_t value;
@@ -536,40 +543,82 @@ static IrNode *logical(Vectorizer *v, Op op, IrNode *x, IrNode *y) {
     return ir_binary(&v->e->b, op, x, y);
 }
 
-/* The positions lowest … highest of an affine subscript against 0 … size - 1, once for all indices. */
-static bool check_affine(Vectorizer *v, const IrNode *old, Lifted *x, IrNode *size) {
-    IrNode *bound[2], *empty = ir_const_bool(&v->e->b, false);
-    int64_t low, high, n, extent;
-    bool known = true, nothing = false, offset_only = true;
-    bound[0] = bound[1] = clamped(v, x->offset, OFFSET_LIMIT);
+/* What the node of a check of positions stands for, so that an index expression around it can widen it. */
+typedef struct ElabReachCheck {
+    const IrNode *check;     /* check_true; it guards the offset */
+    IrNode *low, *high;      /* the positions are offset + low … offset + high */
+    IrNode *is_empty, *size; /* no position at all; the bound */
+    int64_t axis;
+    struct ElabReachCheck *next;
+} ElabReachCheck;
+
+/* The positions of an affine subscript against 0 … size - 1, once for all indices.  `reach` says how far they
+ * go on both sides of x. */
+static bool check_affine(Vectorizer *v, Span span, const ElabReachCheck *reach, Lifted *x) {
+    IrNode *ends[2] = {reach->low, reach->high}, *empty = reach->is_empty, *size = reach->size;
+    int64_t low, high, n, offset;
+    bool nothing = ir_known_i64(empty, &low) && low;
     for (uint32_t b = 0; b < v->count; b++) {
         if (!x->steps[b])
             continue;
         IrNode *last = int_op(v, OP_sub, clamped(v, v->extents[b], SIZE_LIMIT), int_node(v, 1));
-        IrNode *reach = int_op(v, OP_mul, last, int_node(v, x->steps[b]));
-        bound[x->steps[b] > 0] = int_op(v, OP_add, bound[x->steps[b] > 0], reach);
+        int end = x->steps[b] > 0;
+        ends[end] = int_op(v, OP_add, ends[end], int_op(v, OP_mul, last, int_node(v, x->steps[b])));
         empty = logical(v, OP_logical_or, empty, int_op(v, OP_le, v->extents[b], int_node(v, 0)));
-        known = known && ir_known_i64(v->extents[b], &extent);
-        nothing = nothing || (ir_known_i64(v->extents[b], &extent) && extent <= 0);
-        bool is_whole = v->extents[b] == size && x->steps[b] == 1 && ir_const_value_i64(x->offset, &low) && !low;
-        offset_only = offset_only && is_whole && x->set == 1u << b;
+        nothing = nothing || (ir_known_i64(v->extents[b], &n) && n <= 0);
+        bool is_all = v->extents[b] == size && x->steps[b] == 1 && x->set == 1u << b;
+        if (is_all && ir_const_value_i64(x->offset, &offset) && !offset &&
+            ir_const_value_i64(reach->low, &low) && !low && ir_const_value_i64(reach->high, &high) && !high)
+            return true; /* the whole axis */
     }
-    if (offset_only)
-        return true; /* the whole axis */
-    known = known && ir_known_i64(bound[0], &low) && ir_known_i64(bound[1], &high) && ir_known_i64(size, &n);
+    IrNode *start = clamped(v, x->offset, OFFSET_LIMIT);
+    IrNode *first = int_op(v, OP_add, start, ends[0]), *last = int_op(v, OP_add, start, ends[1]);
+    bool known = ir_known_i64(first, &low) && ir_known_i64(last, &high) && ir_known_i64(size, &n);
     if (known && !nothing && (low < 0 || high >= n)) {
-        elab_fail(v->e, DIAG_E0209, old->span,
-                  "the index runs from %lld to %lld, out of range for axis %lld with size %lld", (long long)low,
-                  (long long)high, (long long)old->attributes[0], (long long)n);
+        elab_fail(v->e, DIAG_E0209, span,
+                  "the index runs from %lld to %lld, out of range for axis %lld with size %lld",
+                  (long long)low, (long long)high, (long long)reach->axis, (long long)n);
         return false;
     }
-    IrNode *fits = logical(v, OP_logical_and, int_op(v, OP_ge, bound[0], int_node(v, 0)),
-                           int_op(v, OP_lt, bound[1], size));
+    IrNode *fits =
+        logical(v, OP_logical_and, int_op(v, OP_ge, first, int_node(v, 0)), int_op(v, OP_lt, last, size));
     const char *message = arena_format(v->e->arena, "an index over %s is out of range for axis %lld",
-                                       names_of(v, x->set), (long long)old->attributes[0]);
-    x->offset = ir_check_true(&v->e->b, logical(v, OP_logical_or, empty, fits), x->offset, DIAG_E0302,
-                              elab_intern(v->e, message));
+                                       names_of(v, x->set), (long long)reach->axis);
+    IrNode *check = ir_check_true(&v->e->b, logical(v, OP_logical_or, empty, fits), x->offset, DIAG_E0302,
+                                  elab_intern(v->e, message));
+    x->offset = check;
     x->node = NULL;
+    ElabReachCheck *record = ARENA_NEW(v->e->arena, ElabReachCheck);
+    *record = (ElabReachCheck){check, ends[0], ends[1], empty, size, reach->axis, v->e->reach_checks};
+    v->e->reach_checks = record;
+    return true;
+}
+
+static const ElabReachCheck *find_reach(const Vectorizer *v, const IrNode *check) {
+    const ElabReachCheck *record = check->op == OP_check_true ? v->e->reach_checks : NULL;
+    while (record && record->check != check)
+        record = record->next;
+    return record;
+}
+
+/* The same for a check that an index expression in the body made. */
+static bool widen_check(Vectorizer *v, const IrNode *old, const ElabReachCheck *record, Lifted *out,
+                        bool *ok) {
+    const Lifted *x = lift(v, old->operands[1]), *parts[4];
+    IrNode *const nodes[4] = {record->low, record->high, record->is_empty, record->size};
+    ElabReachCheck reach = *record;
+    Lifted form;
+    if (v->mask || !x || !affine(v, x, &form))
+        return false;
+    for (int i = 0; i < 4; i++)
+        if (!(parts[i] = lift(v, nodes[i])) || parts[i]->set)
+            return false;
+    reach.low = node_of(v, parts[0], 0);
+    reach.high = node_of(v, parts[1], 0);
+    reach.is_empty = node_of(v, parts[2], 0);
+    reach.size = node_of(v, parts[3], 0);
+    *out = form;
+    *ok = check_affine(v, old->span, &reach, out);
     return true;
 }
 
@@ -593,8 +642,11 @@ static bool lift_check_index(Vectorizer *v, const IrNode *old, Lifted *out) {
         return false;
     uint32_t set = x->set | (v->mask ? v->mask->set : 0);
     if (!v->mask && set && is_index_scalar(old->operands[0]) && affine(v, x, &form)) {
+        ElabReachCheck reach = {.low = int_node(v, 0), .high = int_node(v, 0), .size = size};
+        reach.is_empty = ir_const_bool(&v->e->b, false);
+        reach.axis = old->attributes[0];
         *out = form;
-        return check_affine(v, old, out, size);
+        return check_affine(v, old->span, &reach, out);
     }
     IrNode *node = node_of(v, x, set);
     if (v->mask)
@@ -616,6 +668,10 @@ static IrNode *for_all(Vectorizer *v, const Lifted *condition) {
 }
 
 static bool lift_check(Vectorizer *v, const IrNode *old, Lifted *out) {
+    const ElabReachCheck *record = find_reach(v, old);
+    bool ok;
+    if (record && widen_check(v, old, record, out, &ok))
+        return ok;
     const Lifted *x = lift(v, old->operands[0]), *y = lift(v, old->operands[1]);
     IrBuilder *b = &v->e->b;
     if (!x || !y)
@@ -646,7 +702,8 @@ static bool lift_check(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
-/* ---- control ------------------------------------------------------------------------------------------------ */
+/* ---- control
+ * ------------------------------------------------------------------------------------------------ */
 
 /* The results of a nested region over all of `set`, in the region that is being built. */
 static bool lift_results(Vectorizer *v, const IrRegion *region, uint32_t set, IrNode **nodes) {
@@ -706,8 +763,9 @@ static bool lift_select(Vectorizer *v, const IrNode *old, const Lifted *conditio
             }
         }
         IrNode *taken = ir_broadcast(b, node_of(v, condition, all), map, dims, ir_rank(nodes[0]));
-        own(&out[i], ir_where(b, taken, elab_with_dims(v->e, nodes[0], dims, ir_rank(nodes[0])),
-                              elab_with_dims(v->e, nodes[1], dims, ir_rank(nodes[0]))),
+        own(&out[i],
+            ir_where(b, taken, elab_with_dims(v->e, nodes[0], dims, ir_rank(nodes[0])),
+                     elab_with_dims(v->e, nodes[1], dims, ir_rank(nodes[0]))),
             all);
     }
     return true;
@@ -730,7 +788,8 @@ static bool lift_if(Vectorizer *v, const IrNode *old, Lifted *out) {
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = 0; k < old->types[i].rank; k++)
             if (old->types[i].dims[k]->op == OP_result && old->types[i].dims[k]->operands[0] == old) {
-                elab_unsupported(v->e, old->span, "an `if` whose branches differ in shape, in an index expression");
+                elab_unsupported(v->e, old->span,
+                                 "an `if` whose branches differ in shape, in an index expression");
                 return false;
             }
     for (int side = 0; side < 2; side++) {
@@ -748,7 +807,8 @@ static bool lift_if(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
-static bool loop_body(Vectorizer *v, const IrNode *old, uint32_t counters, IrNode *const *initial, uint32_t count) {
+static bool loop_body(Vectorizer *v, const IrNode *old, uint32_t counters, IrNode *const *initial,
+                      uint32_t count) {
     const IrRegion *body = old->regions[0];
     IrNode **nodes = ARENA_ARRAY(v->e->arena, IrNode *, count);
     uint32_t set = all_variables(v);
@@ -756,7 +816,8 @@ static bool loop_body(Vectorizer *v, const IrNode *old, uint32_t counters, IrNod
         const IrNode *parameter = body->parameters.items[i];
         const IrType *type = i < counters ? ir_type(parameter) : ir_type(initial[i - counters]);
         Lifted *x = v->map[parameter->id] = ARENA_NEW(v->e->arena, Lifted);
-        IrNode *node = ir_parameter(&v->e->b, NULL, type->dtype, type->rank, type->rank ? type->dims : NULL, NULL);
+        IrNode *node =
+            ir_parameter(&v->e->b, NULL, type->dtype, type->rank, type->rank ? type->dims : NULL, NULL);
         own(x, node, i < counters ? 0 : set);
     }
     if (!lift_results(v, body, set, nodes))
@@ -791,7 +852,8 @@ static bool lift_for(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
-/* ---- the walk ----------------------------------------------------------------------------------------------- */
+/* ---- the walk
+ * ----------------------------------------------------------------------------------------------- */
 
 static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
     IrBuilder *b = &v->e->b;
@@ -835,7 +897,8 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
     case OP_for:
         return lift_for(v, old, out);
     default:
-        elab_unsupported(v->e, old->span, arena_format(v->e->arena, "`%s` in an index expression", op_name(old->op)));
+        elab_unsupported(v->e, old->span,
+                         arena_format(v->e->arena, "`%s` in an index expression", op_name(old->op)));
         return false;
     }
 }

@@ -20,8 +20,8 @@ typedef struct AxisAt {
 } AxisAt;
 
 void elab_axis_term(AxisAt *axis, uint32_t label, IrNode *step);
-/* x read at axes[k] for each of its axes: a view where it can be one, else one gather.  The result has an axis
- * for every label used, ascending.  NULL when a tensor on the way would have too many axes. */
+/* x read at axes[k] for each of its axes: a view where it can be one, else one gather.  The result has an
+ * axis for every label used, ascending.  NULL when a tensor on the way would have too many axes. */
 IrNode *elab_view_at(Elaborator *e, IrNode *x, AxisAt *axes, IrNode *const *extents);
 IrNode *elab_permuted(Elaborator *e, IrNode *x, const uint32_t *permutation); /* folds orders of orders */
 

@@ -29,7 +29,8 @@ IrNode *elab_permuted(Elaborator *e, IrNode *x, const uint32_t *permutation) {
     return ir_permute(&e->b, x->operands[0], direct);
 }
 
-/* ---- affine positions ----------------------------------------------------------------------------------- */
+/* ---- affine positions -----------------------------------------------------------------------------------
+ */
 
 static bool each_label_once(const AxisAt *axes, uint32_t rank) {
     uint32_t seen = 0;
@@ -38,6 +39,15 @@ static bool each_label_once(const AxisAt *axes, uint32_t rank) {
             return false;
         seen |= axes[k].set;
     }
+    return true;
+}
+
+/* x whole, with extents that a check made equal to its own; false where it is a part or a repetition. */
+static bool is_whole(const IrNode *x, const AxisAt *axes, IrNode *const *extents) {
+    for (uint32_t k = 0; k < ir_rank(x); k++)
+        if (axes[k].count != 1 || !is_int(axes[k].offset, 0) || !is_int(axes[k].steps[0], 1) ||
+            !ir_same_extent(extents[axes[k].labels[0]], x->types[0].dims[k]))
+            return false;
     return true;
 }
 
@@ -55,7 +65,8 @@ static IrNode *sliced(Elaborator *e, IrNode *x, const AxisAt *axes, IrNode *cons
             labels[rank++] = axes[k].labels[0];
         set |= axes[k].set;
     }
-    x = ir_slice(&e->b, x, starts, sizes, steps, drop);
+    x = is_whole(x, axes, extents) ? elab_with_dims(e, x, sizes, ir_rank(x))
+                                   : ir_slice(&e->b, x, starts, sizes, steps, drop);
     for (uint32_t k = 0; k < rank; k++)
         permutation[position(set, labels[k])] = k;
     return rank ? elab_permuted(e, x, permutation) : x;
@@ -76,7 +87,8 @@ static IrNode *windowed(Elaborator *e, IrNode *x, const AxisAt *axes, uint32_t s
     return ir_window(&e->b, x, offsets, terms, count, dims, rank);
 }
 
-/* ---- positions out of tensors ---------------------------------------------------------------------------- */
+/* ---- positions out of tensors ----------------------------------------------------------------------------
+ */
 
 /* A node whose axes are the labels of `from`, seen with those of `to`. */
 static IrNode *with_labels(Elaborator *e, IrNode *x, uint32_t from, uint32_t to, IrNode *const *extents) {
@@ -96,8 +108,8 @@ static IrNode *with_labels(Elaborator *e, IrNode *x, uint32_t from, uint32_t to,
 static IrNode *positions(Elaborator *e, const AxisAt *axis, IrNode *const *extents) {
     if (axis->tensor)
         return axis->tensor;
-    IrNode *sum = is_int(axis->offset, 0) && axis->count ? NULL
-                                                         : with_labels(e, axis->offset, 0, axis->set, extents);
+    IrNode *sum =
+        is_int(axis->offset, 0) && axis->count ? NULL : with_labels(e, axis->offset, 0, axis->set, extents);
     for (uint32_t i = 0; i < axis->count; i++) {
         uint32_t own = 1u << axis->labels[i];
         IrNode *term = with_labels(e, ir_iota(&e->b, extents[axis->labels[i]]), own, axis->set, extents);
@@ -147,8 +159,8 @@ static IrNode *merged(Elaborator *e, IrNode *x, const bool *gathers, uint32_t co
 }
 
 /* Replaces the gathered axes by one per label of theirs; `axes` becomes what is left to read. */
-static IrNode *gathered(Elaborator *e, IrNode *x, AxisAt *axes, const bool *gathers, uint32_t count, uint32_t set,
-                        IrNode *const *extents) {
+static IrNode *gathered(Elaborator *e, IrNode *x, AxisAt *axes, const bool *gathers, uint32_t count,
+                        uint32_t set, IrNode *const *extents) {
     uint32_t rank = ir_rank(x), labels = (uint32_t)__builtin_popcount(set), at = 0, next = 0;
     IrNode *index = NULL;
     AxisAt left[LABEL_COUNT + IR_MAX_RANK] = {0};
