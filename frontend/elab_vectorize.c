@@ -114,7 +114,9 @@ static const char *names_of(Vectorizer *v, uint32_t set) {
 static IrNode *invariant(Vectorizer *v, const IrNode *old, const char *what) {
     const Lifted *x = lift(v, old);
     if (x && x->set) {
-        elab_fail(v->e, DIAG_E0203, v->e->b.span, "%s depends on %s: every element must have the same shape",
+        elab_fail(v->e, DIAG_E0203, v->e->b.span,
+                  "%s depends on %s, but every element must have the same shape; read a fixed range and drop "
+                  "the rest: `where(j < i, ..., 0)`",
                   what, names_of(v, x->set));
         return NULL;
     }
@@ -372,7 +374,7 @@ static bool lift_slice(Vectorizer *v, const IrNode *old, Lifted *out) {
         if (dropped < old->attribute_count && old->attributes[dropped] == k) {
             dropped++;
         } else {
-            v->extents[label] = invariant(v, old->operands[2 + 3 * k], "the length of a slice");
+            v->extents[label] = invariant(v, old->operands[2 + 3 * k], "a length here");
             step = invariant(v, old->operands[3 + 3 * k], "the step of a slice");
             if (!v->extents[label] || !step)
                 return false;
