@@ -78,6 +78,7 @@ struct Elaborator {
     Binding *token, *random_key, *random_counter; /* hidden variables */
     struct IndexVariables *index_variables;       /* of the index expressions around, innermost first */
     uint32_t index_depth;                         /* index expressions whose body is being elaborated */
+    uint32_t index_first; /* nodes with smaller ids are older than the outermost index expression */
     struct ElabReachCheck *reach_checks; /* of subscripts, in the index expression being elaborated */
     VEC(BindingChange) undo;
     VEC(ElabSlot *) lifted; /* sizes written as literals in this unit */

@@ -173,8 +173,10 @@ static IrNode *over_indices(Elaborator *e, const AstNode *body, AstList binders,
     Vectorized out;
     if (!read_binders(e, binders, variables))
         return NULL;
-    if (!e->index_depth)
+    if (!e->index_depth) {
         e->reach_checks = NULL; /* nodes of another expression, or of a unit that is gone */
+        e->index_first = e->b.function->node_count;
+    }
     Value value = body_value(e, body, variables, &region);
     if (value_is(value, VALUE_POISON))
         return NULL;

@@ -44,7 +44,9 @@ static bool take_apart(Product *p, IrNode *node, const uint32_t *axes) {
     uint32_t inner[IR_MAX_RANK];
     IrNode *x = node->operand_count ? node->operands[0] : NULL, *dims[IR_MAX_RANK], *made;
     switch (node->op) {
-    case OP_mul:
+    case OP_mul: /* of the index expression itself: how an operand was made does not matter */
+        if (node->id < p->e->index_first)
+            return add_factor(p, node, axes);
         return take_apart(p, x, axes) && take_apart(p, node->operands[1], axes);
     case OP_permute:
         for (uint32_t k = 0; k < ir_rank(node); k++)

@@ -1,55 +1,13 @@
 /* Vectorising: a region with scalar i64 parameters (index variables) becomes nodes that compute its result
  * for all their values at once.  A node that depends on index variables gets one axis for each, before its
  * own; the others are built once, outside. */
-#include "frontend/elab_vectorize.h"
-
-/* A value of the body.  A scalar that is an affine function of the indices has no node until one is needed.
- */
-typedef struct Lifted {
-    IrNode *node;
-    uint32_t set; /* index variables it depends on */
-    bool is_affine;
-    IrNode *offset;
-    int64_t steps[IR_MAX_RANK]; /* per step along the variable's range */
-} Lifted;
-
-struct Vectorizer {
-    Elaborator *e;
-    const IrRegion *body;
-    uint32_t count;
-    uint32_t old_count; /* nodes with larger ids were built here */
-    Name names[IR_MAX_RANK];
-    IrNode *first[IR_MAX_RANK], *extents[LABEL_COUNT];
-    Lifted **map;       /* old id -> one per result */
-    const Lifted *mask; /* inside a branch: where it is taken */
-};
-
-/* Steps and sizes within these bounds cannot overflow i64 when an affine index is checked. */
-enum { STEP_LIMIT = 256 };
-#define SIZE_LIMIT   ((int64_t)1 << 48)
-#define OFFSET_LIMIT ((int64_t)1 << 61)
-
-static const Lifted *lift(Vectorizer *v, const IrNode *old);
-static bool lift_region(Vectorizer *v, const IrRegion *region);
-
-static IrNode *int_node(Vectorizer *v, int64_t value) {
-    return ir_const_i64(&v->e->b, value);
-}
-
-static IrNode *int_op(Vectorizer *v, Op op, IrNode *x, IrNode *y) {
-    return ir_binary(&v->e->b, op, x, y);
-}
+#include "frontend/elab_lift.h"
 
 static bool is_inside(const Vectorizer *v, const IrNode *node) {
     return node->id < v->old_count && ir_region_encloses(v->body, node->region);
 }
 
-static uint32_t bits(uint32_t set) {
-    return (uint32_t)__builtin_popcount(set);
-}
-
-/* ---- layouts --------------------------------------------------------------------------------------------
- */
+/* ---- layouts ---- */
 
 /* A node over the variables of `from`, over those of `to`; its own axes stay. */
 static IrNode *widened(Vectorizer *v, IrNode *x, uint32_t from, uint32_t to) {
@@ -71,7 +29,7 @@ static IrNode *widened(Vectorizer *v, IrNode *x, uint32_t from, uint32_t to) {
     return ir_broadcast(&v->e->b, x, map, dims, rank);
 }
 
-static IrNode *node_of(Vectorizer *v, const Lifted *x, uint32_t to) {
+IrNode *elab_lift_node(Vectorizer *v, const Lifted *x, uint32_t to) {
     Lifted *made = (Lifted *)x; /* the node is made on demand */
     if (!x->node) {
         AxisAt axis = {.offset = x->offset};
@@ -94,7 +52,7 @@ static IrNode *node_of(Vectorizer *v, const Lifted *x, uint32_t to) {
     return widened(v, x->node, x->set, to);
 }
 
-static bool rank_fits(Vectorizer *v, uint32_t set, uint32_t own) {
+bool elab_lift_rank_fits(Vectorizer *v, uint32_t set, uint32_t own) {
     if (bits(set) + own <= IR_MAX_RANK)
         return true;
     elab_fail(v->e, DIAG_E0203, v->e->b.span, "a tensor has at most %d axes, index variables included",
@@ -102,7 +60,7 @@ static bool rank_fits(Vectorizer *v, uint32_t set, uint32_t own) {
     return false;
 }
 
-static const char *names_of(Vectorizer *v, uint32_t set) {
+const char *elab_lift_names(Vectorizer *v, uint32_t set) {
     TextBuffer text = {.arena = v->e->sink->arena};
     for (uint32_t b = 0; b < v->count; b++)
         if (set >> b & 1)
@@ -111,38 +69,33 @@ static const char *names_of(Vectorizer *v, uint32_t set) {
 }
 
 /* A size or a bound: a scalar that is the same for all indices. */
-static IrNode *invariant(Vectorizer *v, const IrNode *old, const char *what) {
-    const Lifted *x = lift(v, old);
+IrNode *elab_lift_invariant(Vectorizer *v, const IrNode *old, const char *what) {
+    const Lifted *x = elab_lift(v, old);
     if (x && x->set) {
         elab_fail(v->e, DIAG_E0203, v->e->b.span,
                   "%s depends on %s, but every element must have the same shape; read a fixed range and drop "
                   "the rest: `where(j < i, ..., 0)`",
-                  what, names_of(v, x->set));
+                  what, elab_lift_names(v, x->set));
         return NULL;
     }
-    return x ? node_of(v, x, 0) : NULL;
+    return x ? elab_lift_node(v, x, 0) : NULL;
 }
 
 static bool lift_dims(Vectorizer *v, IrNode *const *old, uint32_t rank, IrNode **dims) {
     for (uint32_t k = 0; k < rank; k++)
-        if (!(dims[k] = invariant(v, old[k], "a size")))
+        if (!(dims[k] = elab_lift_invariant(v, old[k], "a size")))
             return false;
     return true;
 }
 
-static void own(Lifted *out, IrNode *node, uint32_t set) {
+void elab_lift_own(Lifted *out, IrNode *node, uint32_t set) {
     *out = (Lifted){.node = node, .set = set};
 }
 
-/* ---- affine scalars -------------------------------------------------------------------------------------
- */
-
-static bool is_index_scalar(const IrNode *old) {
-    return ir_is_scalar(old) && ir_dtype(old) == DTYPE_i64;
-}
+/* ---- affine scalars ---- */
 
 /* The affine form of a scalar; false where it has none. */
-static bool affine(Vectorizer *v, const Lifted *x, Lifted *out) {
+bool elab_lift_form(Vectorizer *v, const Lifted *x, Lifted *out) {
     if (x->is_affine) {
         *out = *x;
         return true;
@@ -155,7 +108,8 @@ static bool affine(Vectorizer *v, const Lifted *x, Lifted *out) {
 static bool scale(const Lifted *x, int64_t factor, Lifted *out) {
     for (uint32_t b = 0; b < IR_MAX_RANK; b++) {
         int64_t step;
-        if (__builtin_mul_overflow(x->steps[b], factor, &step) || step > STEP_LIMIT || step < -STEP_LIMIT)
+        if (__builtin_mul_overflow(x->steps[b], factor, &step) || step > LIFT_STEP_LIMIT ||
+            step < -LIFT_STEP_LIMIT)
             return false;
         out->steps[b] = step;
     }
@@ -172,8 +126,8 @@ static void find_set(Lifted *x) {
 static bool lift_affine(Vectorizer *v, const IrNode *old, const Lifted *const *operands, Lifted *out) {
     Lifted x, y = {0};
     int64_t factor;
-    if (!is_index_scalar(old->operands[0]) || !affine(v, operands[0], &x) ||
-        (old->operand_count > 1 && !affine(v, operands[1], &y)))
+    if (!is_index_scalar(old->operands[0]) || !elab_lift_form(v, operands[0], &x) ||
+        (old->operand_count > 1 && !elab_lift_form(v, operands[1], &y)))
         return false;
     *out = x;
     switch (old->op) {
@@ -188,7 +142,7 @@ static bool lift_affine(Vectorizer *v, const IrNode *old, const Lifted *const *o
     case OP_add:
         for (uint32_t b = 0; b < IR_MAX_RANK; b++) {
             out->steps[b] = old->op == OP_add ? x.steps[b] + y.steps[b] : x.steps[b] - y.steps[b];
-            if (out->steps[b] > STEP_LIMIT || out->steps[b] < -STEP_LIMIT)
+            if (out->steps[b] > LIFT_STEP_LIMIT || out->steps[b] < -LIFT_STEP_LIMIT)
                 return false;
         }
         out->offset = int_op(v, old->op, x.offset, y.offset);
@@ -209,8 +163,7 @@ static bool lift_affine(Vectorizer *v, const IrNode *old, const Lifted *const *o
     return true;
 }
 
-/* ---- elementwise ops and others that only need equal leading axes ----------------------------------------
- */
+/* ---- elementwise ops and others that only need equal leading axes ---- */
 
 static IrNode *rebuilt(Vectorizer *v, const IrNode *old, IrNode **operands, uint32_t rank, IrNode **dims) {
     IrType type = {.kind = IR_TENSOR, .dtype = ir_dtype(old), .rank = rank, .dims = dims};
@@ -227,7 +180,7 @@ static IrNode *rebuilt(Vectorizer *v, const IrNode *old, IrNode **operands, uint
 static bool lift_operands(Vectorizer *v, const IrNode *old, const Lifted **operands, uint32_t *set) {
     *set = 0;
     for (uint32_t k = 0; k < old->operand_count; k++) {
-        if (!(operands[k] = lift(v, old->operands[k])))
+        if (!(operands[k] = elab_lift(v, old->operands[k])))
             return false;
         *set |= operands[k]->set;
     }
@@ -238,22 +191,21 @@ static bool lift_elementwise(Vectorizer *v, const IrNode *old, Lifted *out) {
     const Lifted *operands[3];
     IrNode *nodes[3], *dims[IR_MAX_RANK];
     uint32_t set;
-    if (!lift_operands(v, old, operands, &set) || !rank_fits(v, set, ir_rank(old)))
+    if (!lift_operands(v, old, operands, &set) || !elab_lift_rank_fits(v, set, ir_rank(old)))
         return false;
     if (set && is_index_scalar(old) && lift_affine(v, old, operands, out))
         return true;
     for (uint32_t k = 0; k < old->operand_count; k++)
-        nodes[k] = node_of(v, operands[k], set);
+        nodes[k] = elab_lift_node(v, operands[k], set);
     elab_copy_dims(dims, nodes[0]);
-    own(out, rebuilt(v, old, nodes, ir_rank(nodes[0]), dims), set);
+    elab_lift_own(out, rebuilt(v, old, nodes, ir_rank(nodes[0]), dims), set);
     return true;
 }
 
-/* ---- views -----------------------------------------------------------------------------------------------
- */
+/* ---- views ---- */
 
 static bool lift_permute(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const Lifted *x = lift(v, old->operands[0]);
+    const Lifted *x = elab_lift(v, old->operands[0]);
     uint32_t permutation[IR_MAX_RANK], lead;
     if (!x)
         return false;
@@ -262,7 +214,7 @@ static bool lift_permute(Vectorizer *v, const IrNode *old, Lifted *out) {
         permutation[k] = k;
     for (uint32_t k = 0; k < ir_rank(old); k++)
         permutation[lead + k] = lead + (uint32_t)old->attributes[k];
-    own(out, elab_permuted(v->e, node_of(v, x, x->set), permutation), x->set);
+    elab_lift_own(out, elab_permuted(v->e, elab_lift_node(v, x, x->set), permutation), x->set);
     return true;
 }
 
@@ -275,24 +227,24 @@ static uint32_t lead_extents(Vectorizer *v, uint32_t set, IrNode **dims) {
 }
 
 static bool lift_broadcast(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const Lifted *x = lift(v, old->operands[0]);
+    const Lifted *x = elab_lift(v, old->operands[0]);
     IrNode *dims[IR_MAX_RANK];
     uint32_t map[IR_MAX_RANK], lead;
-    if (!x || !rank_fits(v, x->set, ir_rank(old)))
+    if (!x || !elab_lift_rank_fits(v, x->set, ir_rank(old)))
         return false;
     lead = lead_extents(v, x->set, dims);
     if (!lift_dims(v, old->operands + 1, ir_rank(old), dims + lead))
         return false;
-    IrNode *node = node_of(v, x, x->set);
+    IrNode *node = elab_lift_node(v, x, x->set);
     if (old->op == OP_reshape) {
-        own(out, ir_reshape(&v->e->b, node, dims, lead + ir_rank(old)), x->set);
+        elab_lift_own(out, ir_reshape(&v->e->b, node, dims, lead + ir_rank(old)), x->set);
         return true;
     }
     for (uint32_t k = 0; k < lead; k++)
         map[k] = k;
     for (uint32_t k = 0; k < ir_rank(old->operands[0]); k++)
         map[lead + k] = lead + (uint32_t)old->attributes[k];
-    own(out, ir_broadcast(&v->e->b, node, map, dims, lead + ir_rank(old)), x->set);
+    elab_lift_own(out, ir_broadcast(&v->e->b, node, map, dims, lead + ir_rank(old)), x->set);
     return true;
 }
 
@@ -311,7 +263,7 @@ static uint32_t read_lead(Vectorizer *v, const Lifted *x, AxisAt *axes) {
 static AxisAt axis_at(Vectorizer *v, const Lifted *start, uint32_t label, IrNode *step) {
     Lifted form;
     AxisAt axis = {0};
-    if (affine(v, start, &form)) {
+    if (elab_lift_form(v, start, &form)) {
         axis.offset = form.offset;
         for (uint32_t b = 0; b < v->count; b++)
             if (form.steps[b])
@@ -322,7 +274,7 @@ static AxisAt axis_at(Vectorizer *v, const Lifted *start, uint32_t label, IrNode
     }
     IrBuilder *b = &v->e->b;
     axis.set = start->set;
-    axis.tensor = node_of(v, start, start->set);
+    axis.tensor = elab_lift_node(v, start, start->set);
     if (step) {
         uint32_t rank = ir_rank(axis.tensor), map[IR_MAX_RANK];
         IrNode *dims[IR_MAX_RANK];
@@ -345,15 +297,15 @@ static bool finish_view(Vectorizer *v, IrNode *x, AxisAt *axes, uint32_t rank, L
         set |= axes[k].set;
     IrNode *node = elab_view_at(v->e, x, axes, v->extents);
     if (!node)
-        return rank_fits(v, set, IR_MAX_RANK);
-    own(out, node, set & ((1u << OWN_LABEL) - 1));
+        return elab_lift_rank_fits(v, set, IR_MAX_RANK);
+    elab_lift_own(out, node, set & ((1u << OWN_LABEL) - 1));
     return true;
 }
 
 /* Lifts every operand, so that lifting one later on cannot disturb v->extents. */
 static bool lift_all(Vectorizer *v, const IrNode *old) {
     for (uint32_t k = 0; k < old->operand_count; k++)
-        if (!lift(v, old->operands[k]))
+        if (!elab_lift(v, old->operands[k]))
             return false;
     return true;
 }
@@ -364,42 +316,42 @@ static bool lift_slice(Vectorizer *v, const IrNode *old, Lifted *out) {
     uint32_t lead, dropped = 0, label = OWN_LABEL;
     if (!lift_all(v, old))
         return false;
-    const Lifted *x = lift(v, base);
+    const Lifted *x = elab_lift(v, base);
     lead = read_lead(v, x, axes);
     for (uint32_t k = 0; k < ir_rank(base); k++) {
-        const Lifted *start = lift(v, old->operands[1 + 3 * k]);
+        const Lifted *start = elab_lift(v, old->operands[1 + 3 * k]);
         IrNode *step = NULL;
         if (!start)
             return false;
         if (dropped < old->attribute_count && old->attributes[dropped] == k) {
             dropped++;
         } else {
-            v->extents[label] = invariant(v, old->operands[2 + 3 * k], "a length here");
-            step = invariant(v, old->operands[3 + 3 * k], "the step of a slice");
+            v->extents[label] = elab_lift_invariant(v, old->operands[2 + 3 * k], "a length here");
+            step = elab_lift_invariant(v, old->operands[3 + 3 * k], "the step of a slice");
             if (!v->extents[label] || !step)
                 return false;
         }
-        if (!rank_fits(v, start->set, step != NULL))
+        if (!elab_lift_rank_fits(v, start->set, step != NULL))
             return false;
         axes[lead + k] = axis_at(v, start, label, step);
         label += step != NULL;
     }
-    return finish_view(v, node_of(v, x, x->set), axes, lead + ir_rank(base), out);
+    return finish_view(v, elab_lift_node(v, x, x->set), axes, lead + ir_rank(base), out);
 }
 
 static bool lift_window(Vectorizer *v, const IrNode *old, Lifted *out) {
     const IrNode *base = old->operands[0];
     AxisAt axes[IR_MAX_RANK] = {0};
-    const Lifted *x = lift_all(v, old) ? lift(v, base) : NULL;
+    const Lifted *x = lift_all(v, old) ? elab_lift(v, base) : NULL;
     if (!x || !lift_dims(v, old->operands + 1, ir_rank(old), v->extents + OWN_LABEL))
         return false;
     uint32_t lead = read_lead(v, x, axes);
     for (uint32_t k = 0; k < ir_rank(base); k++) {
-        const Lifted *start = lift(v, ir_window_offset(old, k));
+        const Lifted *start = elab_lift(v, ir_window_offset(old, k));
         Lifted form;
         if (!start)
             return false;
-        if (!affine(v, start, &form)) {
+        if (!elab_lift_form(v, start, &form)) {
             elab_unsupported(v->e, old->span, "an affine subscript of a subscripted index");
             return false;
         }
@@ -407,7 +359,7 @@ static bool lift_window(Vectorizer *v, const IrNode *old, Lifted *out) {
     }
     for (uint32_t i = 0; i < old->attribute_count / 2; i++) {
         IrWindowTerm term = ir_window_term(old, i);
-        IrNode *step = invariant(v, term.step, "a step");
+        IrNode *step = elab_lift_invariant(v, term.step, "a step");
         if (!step)
             return false;
         elab_axis_term(&axes[lead + term.axis], OWN_LABEL + term.result_axis, step);
@@ -420,12 +372,12 @@ static bool lift_window(Vectorizer *v, const IrNode *old, Lifted *out) {
         elab_unsupported(v->e, old->span, "this view in an index expression");
         return false;
     }
-    return finish_view(v, node_of(v, x, x->set), axes, lead + ir_rank(base), out);
+    return finish_view(v, elab_lift_node(v, x, x->set), axes, lead + ir_rank(base), out);
 }
 
 static bool lift_gather(Vectorizer *v, const IrNode *old, Lifted *out) {
     const IrNode *base = old->operands[0], *indices = old->operands[1];
-    const Lifted *x = lift(v, base), *at = lift(v, indices);
+    const Lifted *x = elab_lift(v, base), *at = elab_lift(v, indices);
     AxisAt axes[IR_MAX_RANK] = {0};
     uint32_t axis = (uint32_t)old->attributes[0], label = OWN_LABEL;
     if (!x || !at)
@@ -434,12 +386,12 @@ static bool lift_gather(Vectorizer *v, const IrNode *old, Lifted *out) {
     for (uint32_t k = 0; k < ir_rank(base); k++) {
         AxisAt *to = &axes[lead + k];
         if (k != axis) {
-            v->extents[label] = node_of(v, x, x->set)->types[0].dims[lead + k];
+            v->extents[label] = elab_lift_node(v, x, x->set)->types[0].dims[lead + k];
             to->offset = int_node(v, 0);
             elab_axis_term(to, label++, int_node(v, 1));
             continue;
         }
-        to->tensor = node_of(v, at, at->set);
+        to->tensor = elab_lift_node(v, at, at->set);
         to->set = at->set;
         for (uint32_t i = 0; i < ir_rank(indices); i++) {
             v->extents[label] = to->tensor->types[0].dims[first + i];
@@ -450,19 +402,18 @@ static bool lift_gather(Vectorizer *v, const IrNode *old, Lifted *out) {
             to->tensor = NULL;
         }
     }
-    return finish_view(v, node_of(v, x, x->set), axes, lead + ir_rank(base), out);
+    return finish_view(v, elab_lift_node(v, x, x->set), axes, lead + ir_rank(base), out);
 }
 
-/* ---- reductions and calls ---------------------------------------------------------------------------------
- */
+/* ---- reductions and calls ---- */
 
 static bool lift_reduce(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const Lifted *x = lift(v, old->operands[0]);
+    const Lifted *x = elab_lift(v, old->operands[0]);
     uint32_t axes[IR_MAX_RANK], count = old->attribute_count - 1;
     if (!x)
         return false;
     Dtype accumulator = (Dtype)old->attributes[0], dtype = ir_dtype(old->operands[0]);
-    IrNode *node = node_of(v, x, x->set), *made = NULL;
+    IrNode *node = elab_lift_node(v, x, x->set), *made = NULL;
     for (uint32_t i = 0; i < count; i++)
         axes[i] = bits(x->set) + (uint32_t)old->attributes[1 + i];
     bool outermost = v->e->index_depth == 0;
@@ -472,21 +423,33 @@ static bool lift_reduce(Vectorizer *v, const IrNode *old, Lifted *out) {
         made = elab_reduce_in_order(v->e, old->op, node, axes, count, accumulator, ir_dtype(old));
     if (!made)
         made = ir_reduce(&v->e->b, old->op, node, axes, count, accumulator, ir_dtype(old));
-    own(out, made, x->set);
+    elab_lift_own(out, made, x->set);
     return true;
 }
 
+/* A value [i, 1, k] that is the matrix [i, k] with an axis put in; else NULL. */
+static IrNode *without_unit_axis(Vectorizer *v, const IrNode *x) {
+    bool is_spread = x->op == OP_broadcast && ir_rank(x) == 3 && ir_rank(x->operands[0]) == 2 &&
+                     x->attributes[0] == 0 && x->attributes[1] == 2;
+    int64_t rows;
+    if (!is_spread || !ir_const_value_i64(x->types[0].dims[1], &rows) || rows != 1)
+        return NULL;
+    IrNode *dims[2] = {x->types[0].dims[0], x->types[0].dims[2]}, *matrix = x->operands[0];
+    return ir_same_extents(ir_type(matrix), dims, 2) ? elab_with_dims(v->e, matrix, dims, 2) : NULL;
+}
+
 /* x @ w with rows x[i]: the index variables become rows of one product. */
-static IrNode *rows_times(Vectorizer *v, IrNode *x, IrNode *w, uint32_t lead) {
+static IrNode *rows_times(Vectorizer *v, IrNode *x, IrNode *w) {
     IrBuilder *b = &v->e->b;
-    IrNode *dims[IR_MAX_RANK], *flat[2];
+    IrNode *dims[IR_MAX_RANK], *flat[2], *matrix = without_unit_axis(v, x);
     uint32_t rank = ir_rank(x);
+    if (matrix)
+        return elab_with_unit_axis(v->e, ir_matmul(b, matrix, w), 1);
     elab_copy_dims(dims, x);
     flat[0] = int_node(v, 1);
     for (uint32_t k = 0; k + 1 < rank; k++)
         flat[0] = int_op(v, OP_mul, flat[0], dims[k]);
     flat[1] = dims[rank - 1];
-    (void)lead;
     IrNode *product = ir_matmul(b, ir_reshape(b, x, flat, 2), w);
     dims[rank - 1] = product->types[0].dims[1];
     return ir_reshape(b, product, dims, rank);
@@ -497,19 +460,19 @@ static bool lift_call(Vectorizer *v, const IrNode *old, Lifted *out) {
     IrNode *nodes[2] = {NULL, NULL};
     uint32_t set;
     IrBuilder *b = &v->e->b;
-    if (!lift_operands(v, old, operands, &set) || !rank_fits(v, set, ir_rank(old)))
+    if (!lift_operands(v, old, operands, &set) || !elab_lift_rank_fits(v, set, ir_rank(old)))
         return false;
     bool rows = old->op == OP_matmul && ir_rank(old) == 2 && operands[0]->set == set && !operands[1]->set;
     for (uint32_t k = 0; k < old->operand_count; k++)
-        nodes[k] = node_of(v, operands[k], rows && k == 1 ? 0 : set);
+        nodes[k] = elab_lift_node(v, operands[k], rows && k == 1 ? 0 : set);
     if (rows)
-        own(out, rows_times(v, nodes[0], nodes[1], bits(set)), set);
+        elab_lift_own(out, rows_times(v, nodes[0], nodes[1]), set);
     else if (old->op == OP_matmul)
-        own(out, ir_matmul(b, nodes[0], nodes[1]), set);
+        elab_lift_own(out, ir_matmul(b, nodes[0], nodes[1]), set);
     else if (old->op == OP_solve)
-        own(out, ir_solve(b, nodes[0], nodes[1]), set);
+        elab_lift_own(out, ir_solve(b, nodes[0], nodes[1]), set);
     else
-        own(out, ir_cholesky(b, nodes[0]), set);
+        elab_lift_own(out, ir_cholesky(b, nodes[0]), set);
     return true;
 }
 
@@ -517,345 +480,16 @@ static bool lift_concat(Vectorizer *v, const IrNode *old, Lifted *out) {
     const Lifted **operands = ARENA_ARRAY(v->e->arena, const Lifted *, old->operand_count);
     IrNode **nodes = ARENA_ARRAY(v->e->arena, IrNode *, old->operand_count);
     uint32_t set;
-    if (!lift_operands(v, old, operands, &set) || !rank_fits(v, set, ir_rank(old)))
+    if (!lift_operands(v, old, operands, &set) || !elab_lift_rank_fits(v, set, ir_rank(old)))
         return false;
     for (uint32_t k = 0; k < old->operand_count; k++)
-        nodes[k] = node_of(v, operands[k], set);
-    own(out, ir_concat(&v->e->b, nodes, old->operand_count, bits(set) + (uint32_t)old->attributes[0]), set);
+        nodes[k] = elab_lift_node(v, operands[k], set);
+    elab_lift_own(
+        out, ir_concat(&v->e->b, nodes, old->operand_count, bits(set) + (uint32_t)old->attributes[0]), set);
     return true;
 }
 
-/* ---- checks -----------------------------------------------------------------------------------------------
- */
-
-static IrNode *clamped(Vectorizer *v, IrNode *x, int64_t limit) {
-    int64_t value;
-    if ((ir_const_value_i64(x, &value) && value <= limit && value >= -limit) || x->op == OP_dim)
-        return x;
-    return int_op(v, OP_maximum, int_op(v, OP_minimum, x, int_node(v, limit)), int_node(v, -limit));
-}
-
-static IrNode *logical(Vectorizer *v, Op op, IrNode *x, IrNode *y) {
-    int64_t a, c;
-    bool stops = op == OP_logical_or; /* the constant that decides */
-    if (ir_const_value_i64(x, &a))
-        return (a != 0) == stops ? x : y;
-    if (ir_const_value_i64(y, &c))
-        return (c != 0) == stops ? y : x;
-    return ir_binary(&v->e->b, op, x, y);
-}
-
-/* What the node of a check of positions stands for, so that an index expression around it can widen it. */
-typedef struct ElabReachCheck {
-    const IrNode *check;     /* check_true; it guards the offset */
-    IrNode *low, *high;      /* the positions are offset + low … offset + high */
-    IrNode *is_empty, *size; /* no position at all; the bound */
-    int64_t axis;
-    struct ElabReachCheck *next;
-} ElabReachCheck;
-
-/* The positions of an affine subscript against 0 … size - 1, once for all indices.  `reach` says how far they
- * go on both sides of x. */
-static bool check_affine(Vectorizer *v, Span span, const ElabReachCheck *reach, Lifted *x) {
-    IrNode *ends[2] = {reach->low, reach->high}, *empty = reach->is_empty, *size = reach->size;
-    int64_t low, high, n, offset;
-    bool nothing = ir_known_i64(empty, &low) && low;
-    for (uint32_t b = 0; b < v->count; b++) {
-        if (!x->steps[b])
-            continue;
-        IrNode *last = int_op(v, OP_sub, clamped(v, v->extents[b], SIZE_LIMIT), int_node(v, 1));
-        int end = x->steps[b] > 0;
-        ends[end] = int_op(v, OP_add, ends[end], int_op(v, OP_mul, last, int_node(v, x->steps[b])));
-        empty = logical(v, OP_logical_or, empty, int_op(v, OP_le, v->extents[b], int_node(v, 0)));
-        nothing = nothing || (ir_known_i64(v->extents[b], &n) && n <= 0);
-        bool is_all = v->extents[b] == size && x->steps[b] == 1 && x->set == 1u << b;
-        if (is_all && ir_const_value_i64(x->offset, &offset) && !offset &&
-            ir_const_value_i64(reach->low, &low) && !low && ir_const_value_i64(reach->high, &high) && !high)
-            return true; /* the whole axis */
-    }
-    IrNode *start = clamped(v, x->offset, OFFSET_LIMIT);
-    IrNode *first = int_op(v, OP_add, start, ends[0]), *last = int_op(v, OP_add, start, ends[1]);
-    bool known = ir_known_i64(first, &low) && ir_known_i64(last, &high) && ir_known_i64(size, &n);
-    if (known && !nothing && (low < 0 || high >= n)) {
-        elab_fail(v->e, DIAG_E0209, span,
-                  "the index runs from %lld to %lld, out of range for axis %lld with size %lld",
-                  (long long)low, (long long)high, (long long)reach->axis, (long long)n);
-        return false;
-    }
-    IrNode *fits =
-        logical(v, OP_logical_and, int_op(v, OP_ge, first, int_node(v, 0)), int_op(v, OP_lt, last, size));
-    const char *message = arena_format(v->e->arena, "an index over %s is out of range for axis %lld",
-                                       names_of(v, x->set), (long long)reach->axis);
-    IrNode *check = ir_check_true(&v->e->b, logical(v, OP_logical_or, empty, fits), x->offset, DIAG_E0302,
-                                  elab_intern(v->e, message));
-    x->offset = check;
-    x->node = NULL;
-    ElabReachCheck *record = ARENA_NEW(v->e->arena, ElabReachCheck);
-    *record = (ElabReachCheck){check, ends[0], ends[1], empty, size, reach->axis, v->e->reach_checks};
-    v->e->reach_checks = record;
-    return true;
-}
-
-static const ElabReachCheck *find_reach(const Vectorizer *v, const IrNode *check) {
-    const ElabReachCheck *record = check->op == OP_check_true ? v->e->reach_checks : NULL;
-    while (record && record->check != check)
-        record = record->next;
-    return record;
-}
-
-/* The same for a check that an index expression in the body made. */
-static bool widen_check(Vectorizer *v, const IrNode *old, const ElabReachCheck *record, Lifted *out,
-                        bool *ok) {
-    const Lifted *x = lift(v, old->operands[1]), *parts[4];
-    IrNode *const nodes[4] = {record->low, record->high, record->is_empty, record->size};
-    ElabReachCheck reach = *record;
-    Lifted form;
-    if (v->mask || !x || !affine(v, x, &form))
-        return false;
-    for (int i = 0; i < 4; i++)
-        if (!(parts[i] = lift(v, nodes[i])) || parts[i]->set)
-            return false;
-    reach.low = node_of(v, parts[0], 0);
-    reach.high = node_of(v, parts[1], 0);
-    reach.is_empty = node_of(v, parts[2], 0);
-    reach.size = node_of(v, parts[3], 0);
-    *out = form;
-    *ok = check_affine(v, old->span, &reach, out);
-    return true;
-}
-
-static IrNode *masked(Vectorizer *v, IrNode *x, uint32_t set, uint32_t rank, uint64_t otherwise) {
-    IrNode *dims[IR_MAX_RANK];
-    uint32_t map[IR_MAX_RANK], lead = bits(set);
-    elab_copy_dims(dims, x);
-    for (uint32_t k = 0; k < lead; k++)
-        map[k] = k;
-    (void)rank;
-    IrNode *taken = ir_broadcast(&v->e->b, node_of(v, v->mask, set), map, dims, ir_rank(x));
-    IrNode *rest = ir_const(&v->e->b, ir_dtype(x), otherwise);
-    return ir_where(&v->e->b, taken, x, ir_broadcast(&v->e->b, rest, NULL, dims, ir_rank(x)));
-}
-
-static bool lift_check_index(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const Lifted *x = lift(v, old->operands[0]);
-    IrNode *size = invariant(v, old->operands[1], "a size");
-    Lifted form;
-    if (!x || !size)
-        return false;
-    uint32_t set = x->set | (v->mask ? v->mask->set : 0);
-    if (!v->mask && set && is_index_scalar(old->operands[0]) && affine(v, x, &form)) {
-        ElabReachCheck reach = {.low = int_node(v, 0), .high = int_node(v, 0), .size = size};
-        reach.is_empty = ir_const_bool(&v->e->b, false);
-        reach.axis = old->attributes[0];
-        *out = form;
-        return check_affine(v, old->span, &reach, out);
-    }
-    IrNode *node = node_of(v, x, set);
-    if (v->mask)
-        node = masked(v, node, set, ir_rank(old), 0);
-    own(out, ir_check_index(&v->e->b, node, size, (uint32_t)old->attributes[0]), set);
-    return true;
-}
-
-/* A condition that must hold for every index (and where the branch is taken). */
-static IrNode *for_all(Vectorizer *v, const Lifted *condition) {
-    uint32_t set = condition->set | (v->mask ? v->mask->set : 0), axes[IR_MAX_RANK];
-    IrNode *node = node_of(v, condition, set);
-    if (v->mask)
-        node = masked(v, node, set, 0, 1);
-    for (uint32_t k = 0; k < ir_rank(node); k++)
-        axes[k] = k;
-    return ir_rank(node) ? ir_reduce(&v->e->b, OP_all, node, axes, ir_rank(node), DTYPE_bool, DTYPE_bool)
-                         : node;
-}
-
-static bool lift_check(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const ElabReachCheck *record = find_reach(v, old);
-    bool ok;
-    if (record && widen_check(v, old, record, out, &ok))
-        return ok;
-    const Lifted *x = lift(v, old->operands[0]), *y = lift(v, old->operands[1]);
-    IrBuilder *b = &v->e->b;
-    if (!x || !y)
-        return false;
-    if (!v->mask && !x->set && !y->set && old->op == OP_check_equal) {
-        own(out, ir_check_equal(b, node_of(v, x, 0), node_of(v, y, 0), old->text), 0);
-        return true;
-    }
-    Lifted same = *x;
-    const Lifted *condition = x, *value = y;
-    DiagCode code = DIAG_E0301;
-    if (old->op == OP_check_equal) {
-        uint32_t set = x->set | y->set;
-        own(&same, ir_binary(b, OP_eq, node_of(v, x, set), node_of(v, y, set)), set);
-        condition = &same, value = x;
-    } else {
-        code = (DiagCode)old->attributes[0];
-    }
-    IrNode *holds = for_all(v, condition), *guarded = node_of(v, value, value->set);
-    if (!ir_rank(guarded)) {
-        own(out, ir_check_true(b, holds, guarded, code, old->text), 0);
-        return true;
-    }
-    IrNode *dims[IR_MAX_RANK]; /* the check hangs on an extent */
-    elab_copy_dims(dims, guarded);
-    dims[0] = ir_check_true(b, holds, dims[0], code, old->text);
-    own(out, elab_with_dims(v->e, guarded, dims, ir_rank(guarded)), value->set);
-    return true;
-}
-
-/* ---- control
- * ------------------------------------------------------------------------------------------------ */
-
-/* The results of a nested region over all of `set`, in the region that is being built. */
-static bool lift_results(Vectorizer *v, const IrRegion *region, uint32_t set, IrNode **nodes) {
-    if (!lift_region(v, region))
-        return false;
-    for (uint32_t i = 0; i < region->results.count; i++) {
-        const Lifted *x = lift(v, region->results.items[i]);
-        if (!x || !rank_fits(v, set, ir_rank(region->results.items[i])))
-            return false;
-        if (x->set & ~set)
-            return invariant(v, region->results.items[i], "a size") != NULL; /* reports */
-        nodes[i] = node_of(v, x, set);
-    }
-    return true;
-}
-
-static uint32_t all_variables(const Vectorizer *v) {
-    return v->count == 32 ? UINT32_MAX : (1u << v->count) - 1;
-}
-
-/* A scalar integer result of a branch may be a size: it stays a scalar where nothing depends on an index. */
-static bool lift_select(Vectorizer *v, const IrNode *old, const Lifted *condition, Lifted *out) {
-    const Lifted *outer = v->mask;
-    Lifted masks[2];
-    uint32_t set = condition->set | (outer ? outer->set : 0);
-    IrBuilder *b = &v->e->b;
-    IrNode *yes = node_of(v, condition, set);
-    own(&masks[0], yes, set);
-    own(&masks[1], ir_unary(b, OP_logical_not, yes), set);
-    for (int side = 0; side < 2; side++) {
-        if (outer)
-            masks[side].node = ir_binary(b, OP_logical_and, masks[side].node, node_of(v, outer, set));
-        v->mask = &masks[side];
-        bool ok = lift_region(v, old->regions[side]);
-        v->mask = outer;
-        if (!ok)
-            return false;
-    }
-    for (uint32_t i = 0; i < old->result_count; i++) {
-        const IrNode *results[2] = {old->regions[0]->results.items[i], old->regions[1]->results.items[i]};
-        const Lifted *x = lift(v, results[0]), *y = lift(v, results[1]);
-        if (!x || !y)
-            return false;
-        uint32_t all = condition->set | x->set | y->set, map[IR_MAX_RANK];
-        if (!rank_fits(v, all, ir_rank(results[0])))
-            return false;
-        IrNode *nodes[2] = {node_of(v, x, all), node_of(v, y, all)}, *dims[IR_MAX_RANK];
-        for (uint32_t k = 0; k < ir_rank(nodes[0]); k++) {
-            map[k] = k;
-            dims[k] = elab_same_extent(v->e, nodes[0]->types[0].dims[k], nodes[1]->types[0].dims[k],
-                                       "the branches of an `if` in an index expression differ in shape");
-            if (!dims[k]) {
-                elab_fail(v->e, DIAG_E0203, old->span,
-                          "the branches of this `if` depend on %s and differ in shape",
-                          names_of(v, condition->set));
-                return false;
-            }
-        }
-        IrNode *taken = ir_broadcast(b, node_of(v, condition, all), map, dims, ir_rank(nodes[0]));
-        own(&out[i],
-            ir_where(b, taken, elab_with_dims(v->e, nodes[0], dims, ir_rank(nodes[0])),
-                     elab_with_dims(v->e, nodes[1], dims, ir_rank(nodes[0]))),
-            all);
-    }
-    return true;
-}
-
-static IrRegion *enter(Vectorizer *v) {
-    v->e->b.region = ir_region_new(v->e->b.function, v->e->b.region);
-    return v->e->b.region;
-}
-
-static bool lift_if(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const Lifted *condition = lift(v, old->operands[0]);
-    IrRegion *regions[2], *outer = v->e->b.region;
-    if (!condition)
-        return false;
-    if (condition->set)
-        return lift_select(v, old, condition, out);
-    uint32_t set = all_variables(v), count = old->result_count;
-    IrNode *test = node_of(v, condition, 0), **nodes = ARENA_ARRAY(v->e->arena, IrNode *, count);
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; k < old->types[i].rank; k++)
-            if (old->types[i].dims[k]->op == OP_result && old->types[i].dims[k]->operands[0] == old) {
-                elab_unsupported(v->e, old->span,
-                                 "an `if` whose branches differ in shape, in an index expression");
-                return false;
-            }
-    for (int side = 0; side < 2; side++) {
-        regions[side] = enter(v);
-        bool ok = lift_results(v, old->regions[side], set, nodes);
-        if (ok)
-            ir_set_results(&v->e->b, nodes, count);
-        v->e->b.region = outer;
-        if (!ok)
-            return false;
-    }
-    IrNode *made = ir_if(&v->e->b, test, regions[0], regions[1]);
-    for (uint32_t i = 0; i < count; i++)
-        own(&out[i], ir_result(&v->e->b, made, i), set);
-    return true;
-}
-
-static bool loop_body(Vectorizer *v, const IrNode *old, uint32_t counters, IrNode *const *initial,
-                      uint32_t count) {
-    const IrRegion *body = old->regions[0];
-    IrNode **nodes = ARENA_ARRAY(v->e->arena, IrNode *, count);
-    uint32_t set = all_variables(v);
-    for (uint32_t i = 0; i < body->parameters.count; i++) {
-        const IrNode *parameter = body->parameters.items[i];
-        const IrType *type = i < counters ? ir_type(parameter) : ir_type(initial[i - counters]);
-        Lifted *x = v->map[parameter->id] = ARENA_NEW(v->e->arena, Lifted);
-        IrNode *node =
-            ir_parameter(&v->e->b, NULL, type->dtype, type->rank, type->rank ? type->dims : NULL, NULL);
-        own(x, node, i < counters ? 0 : set);
-    }
-    if (!lift_results(v, body, set, nodes))
-        return false;
-    for (uint32_t i = 0; i < count; i++)
-        nodes[i] = elab_with_dims(v->e, nodes[i], initial[i]->types[0].dims, ir_rank(initial[i]));
-    ir_set_results(&v->e->b, nodes, count);
-    return true;
-}
-
-static bool lift_for(Vectorizer *v, const IrNode *old, Lifted *out) {
-    uint32_t count = old->operand_count - 2, set = all_variables(v);
-    IrNode **initial = ARENA_ARRAY(v->e->arena, IrNode *, count);
-    IrNode *begin = invariant(v, old->operands[0], "the range of a loop");
-    IrNode *end = begin ? invariant(v, old->operands[1], "the range of a loop") : NULL;
-    if (!end)
-        return false;
-    for (uint32_t i = 0; i < count; i++) {
-        const Lifted *x = lift(v, old->operands[2 + i]);
-        if (!x || !rank_fits(v, set, ir_rank(old->operands[2 + i])))
-            return false;
-        initial[i] = node_of(v, x, set);
-    }
-    IrRegion *outer = v->e->b.region, *body = enter(v);
-    bool ok = loop_body(v, old, 1, initial, count);
-    v->e->b.region = outer;
-    if (!ok)
-        return false;
-    IrNode *made = ir_for(&v->e->b, begin, end, initial, count, body);
-    for (uint32_t i = 0; i < count; i++)
-        own(&out[i], ir_result(&v->e->b, made, i), set);
-    return true;
-}
-
-/* ---- the walk
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
     IrBuilder *b = &v->e->b;
@@ -865,11 +499,11 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
         return lift_reduce(v, old, out);
     switch (old->op) {
     case OP_const:
-        own(out, ir_const(b, ir_dtype(old), (uint64_t)old->attributes[0]), 0);
+        elab_lift_own(out, ir_const(b, ir_dtype(old), (uint64_t)old->attributes[0]), 0);
         return true;
     case OP_iota: {
-        IrNode *extent = invariant(v, old->operands[0], "a size");
-        own(out, extent ? ir_iota(b, extent) : NULL, 0);
+        IrNode *extent = elab_lift_invariant(v, old->operands[0], "a size");
+        elab_lift_own(out, extent ? ir_iota(b, extent) : NULL, 0);
         return extent != NULL;
     }
     case OP_permute:
@@ -890,14 +524,14 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
     case OP_concat:
         return lift_concat(v, old, out);
     case OP_check_index:
-        return lift_check_index(v, old, out);
+        return elab_lift_check_index(v, old, out);
     case OP_check_equal:
     case OP_check_true:
-        return lift_check(v, old, out);
+        return elab_lift_check(v, old, out);
     case OP_if:
-        return lift_if(v, old, out);
+        return elab_lift_if(v, old, out);
     case OP_for:
-        return lift_for(v, old, out);
+        return elab_lift_for(v, old, out);
     default:
         elab_unsupported(v->e, old->span,
                          arena_format(v->e->arena, "`%s` in an index expression", op_name(old->op)));
@@ -905,10 +539,10 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
     }
 }
 
-static const Lifted *lift(Vectorizer *v, const IrNode *old) {
+const Lifted *elab_lift(Vectorizer *v, const IrNode *old) {
     if (!is_inside(v, old)) {
         Lifted *made = ARENA_NEW(v->e->arena, Lifted);
-        own(made, (IrNode *)old, 0);
+        elab_lift_own(made, (IrNode *)old, 0);
         return made;
     }
     if (v->map[old->id])
@@ -926,7 +560,7 @@ static const Lifted *lift(Vectorizer *v, const IrNode *old) {
         return v->map[old->id] = made;
     }
     if (old->op == OP_result) {
-        const Lifted *all = lift(v, old->operands[0]);
+        const Lifted *all = elab_lift(v, old->operands[0]);
         return all ? v->map[old->id] = (Lifted *)all + old->attributes[0] : NULL;
     }
     Lifted *made = ARENA_ARRAY(v->e->arena, Lifted, old->result_count ? old->result_count : 1);
@@ -957,12 +591,12 @@ static void mark_region(const Vectorizer *v, bool *live, const IrRegion *region)
 }
 
 /* In program order, so that `lift` does not recurse deeply. */
-static bool lift_region(Vectorizer *v, const IrRegion *region) {
+bool elab_lift_region(Vectorizer *v, const IrRegion *region) {
     bool *live = ARENA_ARRAY(v->e->arena, bool, v->old_count);
     mark_region(v, live, region);
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         const IrNode *node = region->nodes.items[i];
-        if (node->id < v->old_count && live[node->id] && !lift(v, node))
+        if (node->id < v->old_count && live[node->id] && !elab_lift(v, node))
             return false;
     }
     return true;
@@ -980,7 +614,7 @@ Vectorizer *elab_vectorizer(Elaborator *e, const IrRegion *body) {
 
 IrNode *elab_invariant(Vectorizer *v, const IrNode *node, Span span, const char *what) {
     elab_at(v->e, span);
-    return invariant(v, node, what);
+    return elab_lift_invariant(v, node, what);
 }
 
 void elab_vectorizer_range(Vectorizer *v, uint32_t b, Name name, IrNode *first, IrNode *extent) {
@@ -992,15 +626,15 @@ void elab_vectorizer_range(Vectorizer *v, uint32_t b, Name name, IrNode *first, 
 bool elab_vectorize(Vectorizer *v, const IrNode *result, Vectorized *out) {
     IrRegion *region = (IrRegion *)v->body;
     vec_push(v->e->arena, &region->results, (IrNode *)result);
-    const Lifted *x = lift_region(v, region) ? lift(v, result) : NULL;
+    const Lifted *x = elab_lift_region(v, region) ? elab_lift(v, result) : NULL;
     if (!x)
         return false;
-    *out = (Vectorized){node_of(v, x, x->set), x->set};
+    *out = (Vectorized){elab_lift_node(v, x, x->set), x->set};
     return true;
 }
 
 IrNode *elab_over_all(Vectorizer *v, Vectorized x) {
-    return rank_fits(v, all_variables(v), ir_rank(x.node) - bits(x.set))
+    return elab_lift_rank_fits(v, all_variables(v), ir_rank(x.node) - bits(x.set))
                ? widened(v, x.node, x.set, all_variables(v))
                : NULL;
 }
