@@ -213,6 +213,8 @@ Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const As
     } else {
         callee = elab_expression(e, function);
     }
+    if (list.count == 1 && list.items[0]->kind == AST_GENERATOR)
+        return elab_generator(e, callee, node);
     for (uint32_t i = 0; i < list.count; i++) {
         const AstNode *argument = list.items[i];
         bool is_keyword = argument->kind == AST_KEYWORD;

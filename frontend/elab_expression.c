@@ -478,8 +478,7 @@ static Value elab_dispatch(Elaborator *e, const AstNode *node) {
     case AST_FUNCTION:
         return elab_closure(e, node);
     case AST_COMPREHENSION:
-    case AST_GENERATOR:
-        return elab_unsupported(e, node->span, "an index expression");
+        return elab_comprehension(e, node);
     case AST_IMAGINARY:
         return elab_unsupported(e, node->span, "a complex number");
     case AST_INTERPOLATION:

@@ -216,6 +216,10 @@ static bool elab_part(Elaborator *e, const AstNode *node, Value value, IrNode *n
         elab_unsupported(e, node->span, "a boolean index");
         return false;
     }
+    if (node->kind == AST_NAME && elab_infer_range(e, value, n, node)) {
+        part->cut = (Cut){value.node, int_node(e, 1), int_node(e, 1), true};
+        return true;
+    }
     if (elab_is_scalar(value))
         return integer_part(e, value, n, axis, node->span, part);
     part->kind = PART_GATHER;

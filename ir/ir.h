@@ -140,6 +140,16 @@ IrNode *ir_broadcast(IrBuilder *b, IrNode *x, const uint32_t *axis_map, IrNode *
 IrNode *ir_broadcast_trailing(IrBuilder *b, IrNode *x, IrNode *const *dims,
                               uint32_t rank); /* NumPy alignment */
 IrNode *ir_reshape(IrBuilder *b, IrNode *x, IrNode *const *dims, uint32_t rank);
+/* x read at affine combinations of the result's indices: operand axis k is read at offsets[k] plus, for each
+ * term (axis k, result axis r) with its step, step * index r.  In range for every index of the result. */
+typedef struct IrWindowTerm {
+    uint32_t axis, result_axis;
+    IrNode *step; /* i64 */
+} IrWindowTerm;
+IrNode *ir_window(IrBuilder *b, IrNode *x, IrNode *const *offsets, const IrWindowTerm *terms, uint32_t count,
+                  IrNode *const *dims, uint32_t rank);
+IrNode *ir_window_offset(const IrNode *window, uint32_t axis);
+IrWindowTerm ir_window_term(const IrNode *window, uint32_t index); /* of attribute_count / 2 */
 IrNode *ir_iota(IrBuilder *b, IrNode *extent);
 IrNode *ir_dim(IrBuilder *b, IrNode *x, uint32_t axis); /* extent of axis: the node from x's type */
 IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */

@@ -227,6 +227,23 @@ static bool verify_reshape(Verifier *v, const IrNode *node) {
     return true;
 }
 
+static bool verify_window(Verifier *v, const IrNode *node) {
+    const IrType *from = ir_type(node->operands[0]), *to = ir_type(node);
+    uint32_t terms = node->attribute_count / 2;
+    REQUIRE(node->attribute_count % 2 == 0, "terms are pairs");
+    if (!verify_shape_of_node(v, node, 1 + to->rank + from->rank + terms, 1) || !verify_scalars(v, node, 1))
+        return false;
+    for (uint32_t k = 0; k < to->rank; k++)
+        REQUIRE(verify_same_extent(node->operands[1 + k], to->dims[k]), "result axis %u has another extent",
+                k);
+    for (uint32_t i = 0; i < terms; i++) {
+        REQUIRE(node->attributes[2 * i] >= 0 && node->attributes[2 * i] < from->rank, "no such operand axis");
+        REQUIRE(node->attributes[2 * i + 1] >= 0 && node->attributes[2 * i + 1] < to->rank,
+                "no such result axis");
+    }
+    return true;
+}
+
 static bool verify_view(Verifier *v, const IrNode *node) {
     REQUIRE(node->operand_count >= 1, "no operand");
     if (!verify_tensors(v, node))
@@ -240,6 +257,8 @@ static bool verify_view(Verifier *v, const IrNode *node) {
         return verify_slice(v, node);
     case OP_broadcast:
         return verify_broadcast(v, node);
+    case OP_window:
+        return verify_window(v, node);
     default:
         return verify_reshape(v, node);
     }
