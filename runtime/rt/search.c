@@ -49,12 +49,12 @@ int32_t gmxrt_bincount(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *ex
     (void)extent;
     int64_t n = view_size(x), bins = out->shape[0], *counts = out->data;
     if (n > 0 && bins == 0)
-        return gmxrt_fail(ctx, RT_E0302, span, "bincount has no bins");
+        return gmxrt_fail(ctx, RT_E0302, span, "`bincount` counts numbers from 0, not others");
     memset(counts, 0, (size_t)bins * sizeof *counts);
     for (int64_t i = 0; i < n; i++) {
         int64_t value = (int64_t)load_bits((const char *)x->data + row_offset(x, -1, i), 8);
         if (value < 0 || value >= bins)
-            return gmxrt_fail(ctx, RT_E0302, span, "bincount counts numbers from 0, not %lld",
+            return gmxrt_fail(ctx, RT_E0302, span, "`bincount` counts numbers from 0, not %lld",
                               (long long)value);
         counts[value]++;
     }
