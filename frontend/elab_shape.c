@@ -76,9 +76,7 @@ static Value reshaped(Elaborator *e, Span span, Value x, IrNode **dims, uint32_t
             ir_check_true(&e->b, same, dims[at], DIAG_E0301,
                           elab_intern(e, "the numbers of elements of a tensor and its new shape differ"));
     } else if (size != all) { /* to a scalar or to sizes of 1 */
-        IrNode *one[1] = {
-            ir_check_equal(&e->b, all, size, elab_intern(e, "a scalar has one element; sizes differ"))};
-        x.node = elab_drop_unit_axis(e, ir_reshape(&e->b, x.node, one, 1), 0);
+        x.node = elab_drop_unit_axis(e, elab_as_one(e, ir_reshape(&e->b, x.node, &size, 1), 0), 0);
     }
     return value_tensor(ir_reshape(&e->b, x.node, dims, rank));
 }

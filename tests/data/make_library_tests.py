@@ -71,7 +71,7 @@ GROUPS = {
         "fmax(x, 1.0)", "fmin(x, 1.0)", "divmod(7, 3)[0]", "divmod([7, -7], 3)[1]", "float_power([2, 3], -1)", "heaviside(x, 0.5)", "logaddexp(v, w)", "logaddexp(-1e9, -1e9)", "logaddexp(inf, inf)", "logaddexp2(v, w)", "sinc(w)", "sinc([0.0, 1.0])",
         "modf(w)[0]", "modf(w)[1]", "ldexp(v, [1, 2, 3, 4])", "bitwise_not(n)", "bitwise_not(t)", "bitwise_and(n, 1)", "bitwise_or(n, 4)", "bitwise_xor(n, 1)", "left_shift(n, 2)", "right_shift(n, 1)", "logical_xor(t, [true, true, false])", "logical_and(n, 1)", "logical_or(n, 0)", "logical_not(n)",
         "clip(v, 2, 3)", "clip(v, None, 2)", "clip(n, 1, 2)", "square(n)", "reciprocal(v)", "rint(w)", "sign(w)", "trunc(w)", "expm1(w)", "log1p(v)", "degrees(v)", "radians(v)", "deg2rad(v)", "rad2deg(v)", "angle(w)", "real(w)", "conj(w)", "imag(w)",
-        "isclose(v, v + 1e-9)", "isclose(x, x)", "isclose(x, x, equal_nan=true)", "allclose(v, v)", "array_equal(v, w)", "maximum(x, 0.0)", "minimum(x, 0.0)", "power(v, 2)", "positive(w)", "negative(w)", "absolute(w)", "remainder(w, 2)", "floor_divide(w, 2)", "true_divide(n, 2)", "fabs(w)",
+        "isclose(v, v + 1e-9)", "isclose(x, x)", "isclose(x, x, equal_nan=true)", "allclose(v, v)", "array_equal(v, w)", "maximum(x, 0.0)", "minimum(x, 0.0)", "power(v, 2)", "positive(w)", "negative(w)", "absolute(w)", "remainder(w, 2)", "floor_divide(w, 2)", "true_divide(n, 2)", "fabs(w)", "invert(n)", "around(w * 1.2345, 2)", "around(v)",
     ],
     "reduce": [
         "std(a)", "std(a, axis=0)", "std(a, axis=1, ddof=1)", "var(a)", "var(a, axis=0, keepdims=true)", "var(a, ddof=1)", "var(n)", "var([4.0], ddof=1)", "std(c, axis=(0, 2))", "var(f32(a), axis=1)",
@@ -104,6 +104,9 @@ GROUPS = {
         *[f"unique(n, return_index=true, return_inverse=true, return_counts=true)[{k}]" for k in range(4)],
         "searchsorted([1, 3, 5], [0, 1, 2, 5, 9])", 'searchsorted([1, 3, 5], [0, 1, 2, 5, 9], side="right")', "searchsorted([1.0, 2.0, nan], [nan, 1.5])", "searchsorted([1, 2], 1.5)", "searchsorted(e, v)", "searchsorted([1, 3], m)", "searchsorted([-0.0], 0.0)",
         "bincount(n)", "bincount(n, minlength=6)", "bincount(n, weights=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])", "bincount(i64(e))", "bincount(u8(n))",
+        ("searchsorted(f64(arange(500)) / 3, sin(f64(arange(400)) * 7) * 200)[::41]", "np.searchsorted(np.arange(500) / 3, np.sin(np.arange(400) * 7.0) * 200)[::41]"),
+        ('searchsorted(arange(500) // 3, (arange(400) * 77) % 200, side="right")[::41]', 'np.searchsorted(np.arange(500) // 3, (np.arange(400) * 77) % 200, side="right")[::41]'),
+        ('searchsorted(arange(500) // 20, arange(400) // 10)[::41]', 'np.searchsorted(np.arange(500) // 20, np.arange(400) // 10)[::41]'),
         *[f"histogram({x})[{k}]" for x in ("v", "v, bins=3", "a, bins=4", "v, bins=[0.0, 2.0, 3.0, 9.0]", "n, bins=3", "v, bins=2, range=(1.5, 4.0)", "v, bins=4, density=true", "e, bins=2", "[2.0, 2.0], bins=2") for k in (0, 1)],
         "digitize(v, [1.0, 2.5, 4.0])", "digitize(v, [1.0, 2.5, 5.0], right=true)", "isin(n, [1, 3])", "isin(m, [9])", "isin(n, i64(e))",
         "take(v, [0, -1])", "take(a, [2, 0], axis=1)", "take(a, 4)", "take(c, [[0, 1], [1, 0]], axis=0)",
