@@ -276,6 +276,15 @@ IrNode *ir_cholesky(IrBuilder *b, IrNode *a) {
     return build_one(b, OP_cholesky, &a, 1, NULL, 0, a->types[0], NULL);
 }
 
+IrNode *ir_call(IrBuilder *b, Op op, IrNode *const *operands, uint32_t count, const int64_t *attributes,
+                uint32_t attribute_count, Dtype dtype, IrNode *const *dims, uint32_t rank) {
+    IrNode *copy[IR_MAX_RANK];
+    for (uint32_t k = 0; k < rank; k++)
+        copy[k] = dims[k];
+    return build_one(b, op, operands, count, attributes, attribute_count, tensor_type(dtype, rank, copy),
+                     NULL);
+}
+
 IrNode *ir_concat(IrBuilder *b, IrNode *const *operands, uint32_t count, uint32_t axis) {
     if (count == 1)
         return operands[0];

@@ -156,6 +156,9 @@ IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */
 IrNode *ir_matmul(IrBuilder *b, IrNode *x, IrNode *y);
 IrNode *ir_solve(IrBuilder *b, IrNode *a, IrNode *rhs);
 IrNode *ir_cholesky(IrBuilder *b, IrNode *a);
+/* Any structured op of one result whose type is given: sort, cumsum, searchsorted, … */
+IrNode *ir_call(IrBuilder *b, Op op, IrNode *const *operands, uint32_t count, const int64_t *attributes,
+                uint32_t attribute_count, Dtype dtype, IrNode *const *dims, uint32_t rank);
 IrNode *ir_concat(IrBuilder *b, IrNode *const *operands, uint32_t count, uint32_t axis);
 IrNode *ir_gather(IrBuilder *b, IrNode *x, IrNode *indices, uint32_t axis); /* indices checked already */
 /* Folds when both are known and equal; otherwise a run-time check of the two scalars. */

@@ -339,6 +339,7 @@ static uint32_t op_cost(const IrNode *node) {
     case OP_gather:
     case OP_floordiv:
     case OP_mod:
+    case OP_fmod:
         return COST_MATH;
     case OP_div:
     case OP_sqrt:

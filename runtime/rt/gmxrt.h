@@ -128,6 +128,25 @@ int32_t gmxrt_cholesky(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *ou
 /* out = x, element by element between any two layouts of one dtype and shape. */
 int32_t gmxrt_copy(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, uint64_t span);
 
+/* x in order along an axis, and the i64 indices that put it in order: stable, NaN last (first if descending).
+ */
+int32_t gmxrt_sort(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis,
+                   int64_t descending, uint64_t span);
+int32_t gmxrt_argsort(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis,
+                      int64_t descending, uint64_t span);
+/* out[i] = x[0] + … + x[i] along an axis (product, greatest, least), of one dtype. */
+int32_t gmxrt_cumsum(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis, uint64_t span);
+int32_t gmxrt_cumprod(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis,
+                      uint64_t span);
+int32_t gmxrt_cummax(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis, uint64_t span);
+int32_t gmxrt_cummin(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis, uint64_t span);
+/* out (i64, the shape of values) = how many of `sorted` [n] are less than each value, or not greater if
+ * right. */
+int32_t gmxrt_searchsorted(gmxrt_ctx *ctx, const gmxrt_view *sorted, const gmxrt_view *values,
+                           const gmxrt_view *out, int64_t right, uint64_t span);
+/* out (contiguous i64 [extent]) = how often each number occurs in x (i64); E0302 outside of 0 .. extent. */
+int32_t gmxrt_bincount(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *extent, const gmxrt_view *out,
+                       uint64_t span);
 /* out (contiguous) = indices (i64), negative ones counted from the end; E0302 if one is outside
  * -extent .. extent. */
 int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t extent, int64_t axis,
