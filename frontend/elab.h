@@ -134,6 +134,8 @@ IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format
 IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank);
 /* x with an extent that is 1 at this call as the constant 1, checked when it runs. */
 IrNode *elab_as_one(Elaborator *e, IrNode *x, uint32_t axis);
+/* False after reporting that `op` has no meaning for complex numbers, where dtype is complex. */
+bool elab_takes_complex(Elaborator *e, Op op, Dtype dtype, Span span);
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span);
 const char *elab_origin(Elaborator *e, const AstNode *node); /* "`x` (file:line)", or NULL */
 /* "the inner sizes 784 and 32 differ: 784 comes from `x` (model.gmx:3), 32 from `w` (model.gmx:4)" */

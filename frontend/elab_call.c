@@ -126,8 +126,6 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
 
 Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const char *what) {
     Dtype from;
-    if (dtype_kind(dtype) == KIND_COMPLEX)
-        return elab_unsupported(e, span, "a complex dtype");
     if (value.kind == VALUE_TUPLE) {
         OperandInfo *infos = ARENA_ARRAY(e->arena, OperandInfo, value.tuple->count);
         for (uint32_t i = 0; i < value.tuple->count; i++)

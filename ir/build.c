@@ -77,8 +77,13 @@ static Dtype elementwise_result(Op op, IrNode *const *operands) {
     case RULE_BOOL:
     case RULE_LOGICAL:
         return DTYPE_bool;
+    case RULE_PAIR:
+        return dtype_of_parts(ir_dtype(operands[0]));
+    case RULE_PART:
+        return dtype_part(ir_dtype(operands[0]));
     default:
-        return ir_dtype(operands[op == OP_where]);
+        return op_info[op].complex == COMPLEX_REAL ? dtype_part(ir_dtype(operands[0]))
+                                                   : ir_dtype(operands[op == OP_where]);
     }
 }
 
@@ -98,6 +103,10 @@ IrNode *ir_binary(IrBuilder *b, Op op, IrNode *x, IrNode *y) {
 
 IrNode *ir_where(IrBuilder *b, IrNode *condition, IrNode *x, IrNode *y) {
     return ir_elementwise(b, OP_where, (IrNode *[]){condition, x, y});
+}
+
+IrNode *ir_complex(IrBuilder *b, IrNode *real, IrNode *imag) {
+    return ir_binary(b, OP_complex, real, imag);
 }
 
 IrNode *ir_cast(IrBuilder *b, IrNode *x, Dtype dtype) {
@@ -130,7 +139,7 @@ Dtype ir_accumulator(Op reduction, Dtype dtype) {
         return DTYPE_i64;
     if (kind == KIND_UNSIGNED)
         return DTYPE_u64;
-    return dtype == DTYPE_f32 ? DTYPE_f64 : dtype_info[dtype].compute;
+    return dtype == DTYPE_f32 ? DTYPE_f64 : dtype == DTYPE_c64 ? DTYPE_c128 : dtype_info[dtype].compute;
 }
 
 Dtype ir_reduction_dtype(Op reduction, Dtype dtype) {

@@ -124,6 +124,7 @@ IrNode *ir_elementwise(IrBuilder *b, Op op, IrNode *const *operands); /* op_info
 IrNode *ir_unary(IrBuilder *b, Op op, IrNode *x);
 IrNode *ir_binary(IrBuilder *b, Op op, IrNode *x, IrNode *y);
 IrNode *ir_where(IrBuilder *b, IrNode *condition, IrNode *x, IrNode *y);
+IrNode *ir_complex(IrBuilder *b, IrNode *real, IrNode *imag);
 IrNode *ir_cast(IrBuilder *b, IrNode *x, Dtype dtype);
 /* axes ascending and unique; accumulator as language.md section 3 says (ir_accumulator gives the default) */
 IrNode *ir_reduce(IrBuilder *b, Op op, IrNode *x, const uint32_t *axes, uint32_t count, Dtype accumulator,

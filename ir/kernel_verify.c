@@ -96,7 +96,7 @@ static bool fits_rule(Op op, Dtype dtype) {
 }
 
 static void check_op(Verifier *v, const KernelExpr *expr) {
-    if (!op_is_elementwise(expr->op) || expr->count != op_info[expr->op].arity) {
+    if (!op_is_elementwise(expr->op) || op_is_parts(expr->op) || expr->count != op_info[expr->op].arity) {
         broken(v, "`%s` is not an elementwise op of %u operands", op_name(expr->op), expr->count);
         return;
     }

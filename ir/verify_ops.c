@@ -59,10 +59,16 @@ static bool verify_axes(Verifier *v, const IrNode *node, uint32_t first, uint32_
 /* ---- elementwise and reductions --------------------------------------------------------------------------
  */
 
-static bool dtype_allowed(DtypeRule rule, Dtype dtype) {
-    switch (rule) {
+static bool dtype_allowed(const OpInfo *info, Dtype dtype) {
+    if (dtype_is_complex(dtype))
+        return info->dtype == RULE_PART || info->complex != COMPLEX_NO;
+    switch (info->dtype) {
+    case RULE_PART:
+        return false;
+    case RULE_PAIR:
+        return dtype == DTYPE_f32 || dtype == DTYPE_f64;
     case RULE_FLOAT:
-        return dtype_is_float(dtype) || dtype_kind(dtype) == KIND_COMPLEX;
+        return dtype_is_float(dtype);
     case RULE_NUMBER:
         return dtype != DTYPE_bool;
     case RULE_LOGICAL:
@@ -82,7 +88,7 @@ static bool verify_elementwise(Verifier *v, const IrNode *node) {
     uint32_t first = node->op == OP_where;
     Dtype dtype = ir_dtype(node->operands[first]);
     REQUIRE(!first || ir_dtype(node->operands[0]) == DTYPE_bool, "the condition is not bool");
-    REQUIRE(dtype_allowed(info->dtype, dtype), "not defined for %s", dtype_name(dtype));
+    REQUIRE(dtype_allowed(info, dtype), "not defined for %s", dtype_name(dtype));
     for (uint32_t i = 0; i < node->operand_count; i++) {
         REQUIRE(i < first || ir_dtype(node->operands[i]) == dtype, "operand %u is %s, not %s", i,
                 dtype_name(ir_dtype(node->operands[i])), dtype_name(dtype));
@@ -90,7 +96,11 @@ static bool verify_elementwise(Verifier *v, const IrNode *node) {
                 "operand %u has other extents than the result", i);
     }
     bool is_bool = info->dtype == RULE_BOOL || info->dtype == RULE_LOGICAL;
-    Dtype want = is_bool ? DTYPE_bool : dtype;
+    bool is_part = info->dtype == RULE_PART || info->complex == COMPLEX_REAL;
+    Dtype want = is_bool                    ? DTYPE_bool
+                 : is_part                  ? dtype_part(dtype)
+                 : info->dtype == RULE_PAIR ? dtype_of_parts(dtype)
+                                            : dtype;
     REQUIRE(ir_dtype(node) == want, "the result is not %s", dtype_name(want));
     return true;
 }
@@ -99,6 +109,10 @@ static bool verify_reduction_dtypes(Verifier *v, const IrNode *node) {
     Dtype from = ir_dtype(node->operands[0]), to = ir_dtype(node);
     int64_t accumulator = node->attributes[0];
     REQUIRE(accumulator >= 0 && accumulator < DTYPE_COUNT, "no such accumulator");
+    bool is_complex = dtype_is_complex(from) || dtype_is_complex(to);
+    REQUIRE(!is_complex || op_info[node->op].complex, "not defined for %s", dtype_name(from));
+    REQUIRE(is_complex == dtype_is_complex((Dtype)accumulator) && is_complex == dtype_is_complex(to),
+            "one of operand, accumulator and result is complex");
     switch (node->op) {
     case OP_any:
     case OP_all:
@@ -369,6 +383,8 @@ static bool verify_call(Verifier *v, const IrNode *node) {
     REQUIRE(node->result_count == 1, "%u results instead of 1", node->result_count);
     if (!verify_tensors(v, node))
         return false;
+    REQUIRE(op_info[node->op].complex || !node->operand_count || !dtype_is_complex(ir_dtype(node->operands[0])),
+            "not defined for complex numbers");
     switch (node->op) {
     case OP_matmul:
         return verify_matmul(v, node);
@@ -502,14 +518,15 @@ static bool verify_launch_parameters(Verifier *v, const IrNode *node, const Kern
         const KernelArray *array = kernel->parameters.items[i].array;
         if (array && array->is_output) {
             REQUIRE(results < node->result_count, "the kernel has more outputs");
-            REQUIRE(node->types[results].dtype == array->dtype, "output %u is %s in the kernel", results,
+            REQUIRE(dtype_part(node->types[results].dtype) == array->dtype, "output %u is %s in the kernel", results,
                     dtype_name(array->dtype));
             results++;
             continue;
         }
         Dtype dtype = array ? array->dtype : kernel->parameters.items[i].variable->dtype;
         REQUIRE(operands < node->operand_count, "the kernel has more inputs");
-        REQUIRE(ir_dtype(node->operands[operands]) == dtype, "input %u is %s in the kernel", operands,
+        Dtype given = ir_dtype(node->operands[operands]); /* kernels see arrays of parts */
+        REQUIRE((array ? dtype_part(given) : given) == dtype, "input %u is %s in the kernel", operands,
                 dtype_name(dtype));
         REQUIRE(array || ir_is_scalar(node->operands[operands]), "input %u is a scalar in the kernel",
                 operands);
@@ -595,7 +612,7 @@ static bool verify_value(Verifier *v, const IrNode *node) {
         !verify_attribute_count(v, node, node->op == OP_const))
         return false;
     if (node->op == OP_const)
-        REQUIRE(ir_is_scalar(node), "a constant is a scalar");
+        REQUIRE(ir_is_scalar(node) && !dtype_is_complex(ir_dtype(node)), "a constant is a real scalar");
     else if (node->op == OP_cast)
         REQUIRE(verify_same_extents(ir_type(node), ir_type(node->operands[0])), "a cast changes extents");
     else

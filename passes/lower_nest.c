@@ -190,7 +190,7 @@ static void end_rows(Lower *l, RowLoops loops) {
 
 static void store_result(Lower *l, KernelExpr *value, KernelExpr *const *indices) {
     const IrType *type = ir_type(l->region->results.items[0]);
-    KernelExpr *position = lower_linear(l, type->dims, type->rank, indices);
+    KernelExpr *position = lower_place(l, type->dtype, lower_linear(l, type->dims, type->rank, indices));
     kernel_store(l->kernel, lower_block(l), l->output, &position, 1, value);
 }
 
@@ -201,10 +201,24 @@ static void result_indices(const Lower *l, KernelExpr **indices) {
             indices[count++] = l->index[k];
 }
 
+/* Both parts are computed before either is stored: the output may stand in for an input. */
+static void store_parts(Lower *l, const IrNode *root, KernelExpr *const *indices) {
+    KernelExpr *parts[2];
+    for (l->part = 0; l->part < 2; l->part++)
+        parts[l->part] = lower_let(l, "part", lower_value(l, root, indices));
+    for (l->part = 0; l->part < 2; l->part++)
+        store_result(l, parts[l->part], indices);
+    l->part = 0;
+}
+
 static void store_root(Lower *l) {
     KernelExpr *indices[IR_MAX_RANK];
+    const IrNode *root = l->region->results.items[0];
     result_indices(l, indices);
-    store_result(l, lower_value(l, l->region->results.items[0], indices), indices);
+    if (dtype_is_complex(ir_dtype(root)))
+        store_parts(l, root, indices);
+    else
+        store_result(l, lower_value(l, root, indices), indices);
 }
 
 /* ---- plain
@@ -421,7 +435,6 @@ static void row_body(Lower *l, KernelLoop innermost) {
     uint32_t n = l->region->function->node_count;
     NodeList *by_level = arena_alloc_array(l->arena, l->region->nodes.count + 2, sizeof *by_level);
     uint32_t most = collect_levels(l, by_level, ARENA_ARRAY(l->arena, uint32_t, n));
-    const IrNode *root = l->region->results.items[0];
     l->kept_ready = false;
     for (uint32_t level = 1; level <= most; level++) {
         run_level(l, &by_level[level], innermost);
@@ -434,9 +447,7 @@ static void row_body(Lower *l, KernelLoop innermost) {
     }
     KernelStatement *loops[IR_MAX_RANK];
     uint32_t depth = open_row_loops(l, innermost, loops);
-    KernelExpr *indices[IR_MAX_RANK];
-    result_indices(l, indices);
-    store_result(l, lower_value(l, root, indices), indices);
+    store_root(l);
     close_loops(l, loops, depth);
 }
 

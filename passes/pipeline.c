@@ -5,6 +5,7 @@
 
 const PassInfo pass_table[] = {
     {"promote", pass_promote, true, "computes f16 and bf16 in f32, rounding each result"},
+    {"complex", pass_complex, true, "says complex arithmetic in real ops on parts"},
     {"simplify", pass_simplify, false,
      "folds constants, removes dead and repeated work, hoists out of loops"},
     {"fuse", pass_fuse, true, "gathers tensor computations into fused nodes, one kernel each"},
@@ -16,6 +17,9 @@ const uint32_t pass_count = sizeof pass_table / sizeof *pass_table;
 static const struct {
     const char *first, *then, *reason;
 } pass_order[] = {
+    {"promote", "complex", "a half becomes f32 before it becomes a part"},
+    {"complex", "simplify", "the arithmetic on parts is simplified like any other"},
+    {"complex", "fuse", "kernels have real arithmetic only"},
     {"promote", "simplify", "the casts that promote adds are simplified"},
     {"promote", "fuse", "a kernel's arithmetic is in its compute dtype"},
     {"simplify", "fuse", "work that is dead, constant or hoisted must not be inside a kernel"},

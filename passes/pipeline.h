@@ -36,6 +36,7 @@ bool pass_options_hold(PassContext *context, const PassOptions *options);
 bool pass_pipeline_run(PassContext *context, IrModule *module, const PassOptions *options);
 
 IrFunction *pass_promote(PassContext *context, IrFunction *function);
+IrFunction *pass_complex(PassContext *context, IrFunction *function);
 IrFunction *pass_simplify(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse(PassContext *context, IrFunction *function);
 IrFunction *pass_schedule(PassContext *context, IrFunction *function);

@@ -19,7 +19,8 @@ static Name kernel_name(IrModule *module, const IrRegion *region) {
     const IrNode *root = region->results.items[0];
     Op last = root->op;
     for (uint32_t i = region->nodes.count; i-- > 0;)
-        if (op_is_elementwise(region->nodes.items[i]->op) || op_is_reduction(region->nodes.items[i]->op)) {
+        if ((op_is_elementwise(region->nodes.items[i]->op) && !op_is_parts(region->nodes.items[i]->op)) ||
+            op_is_reduction(region->nodes.items[i]->op)) {
             last = region->nodes.items[i]->op;
             break;
         }
@@ -32,13 +33,14 @@ static void declare_inputs(Lower *l, IrNode *const *operands) {
     l->inputs = ARENA_ARRAY(l->arena, KernelArray *, count);
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++) {
-        l->inputs[i] = kernel_buffer(l->kernel, "x", ir_dtype(l->region->parameters.items[i]), false);
+        l->inputs[i] = 
+            kernel_buffer(l->kernel, "x", dtype_part(ir_dtype(l->region->parameters.items[i])), false);
         l->inputs[i]->is_pointwise = !is_strided(operands[i]);
     }
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = 0; is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
             l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
-    l->output = kernel_buffer(l->kernel, "y", ir_dtype(l->region->results.items[0]), true);
+    l->output = kernel_buffer(l->kernel, "y", dtype_part(ir_dtype(l->region->results.items[0])), true);
 }
 
 /* Scalars were added while lowering: the output goes back to the end. */
@@ -106,6 +108,13 @@ static IrNode *host_scalar(IrRewrite *rewrite, const IrNode *old) {
     return ir_rewrite_value(rewrite, old);
 }
 
+static IrNode *host_part(IrRewrite *rewrite, const LowerScalar *scalar) {
+    IrNode *made = host_scalar(rewrite, scalar->node);
+    if (!dtype_is_complex(ir_dtype(made)))
+        return made;
+    return ir_unary(&rewrite->builder, scalar->part ? OP_imag : OP_real, made);
+}
+
 static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands, const Lower *l,
                             uint32_t kernel) {
     Arena *arena = l->arena;
@@ -116,7 +125,7 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
         for (int64_t k = 0; l->strides[i][0] && k < ir_rank(operands[i]); k++)
             vec_push(arena, &all, stride_of(&rewrite->builder, operands[i], k));
     for (uint32_t i = 0; i < l->scalars.count; i++)
-        vec_push(arena, &all, host_scalar(rewrite, l->scalars.items[i].node));
+        vec_push(arena, &all, host_part(rewrite, &l->scalars.items[i]));
     IrType type = old->types[0];
     IrNode *dims[IR_MAX_RANK];
     for (uint32_t k = 0; k < type.rank; k++)

@@ -23,6 +23,9 @@ static bool is_admitted(DtypeRule rule, Dtype dtype) {
         return dtype == DTYPE_bool;
     case RULE_INTEGER:
         return !dtype_is_float(dtype);
+    case RULE_PART:
+    case RULE_PAIR:
+        return false;
     }
     return false;
 }

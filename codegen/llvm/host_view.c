@@ -36,7 +36,7 @@ LLVMValueRef host_describe(Host *host, uint32_t index, const IrType *type, const
     for (uint32_t k = 0; k < type->rank; k++)
         extents[k] = host_extent(host, type, k);
     if (type->rank == 0) {
-        data = LLVMBuildAlloca(host->entry, host->i64, "");
+        data = LLVMBuildAlloca(host->entry, LLVMArrayType2(host->i64, 2), ""); /* of any dtype */
         host_store(host, type->dtype, value->scalar, data);
     }
     return host_describe_parts(host, index, type->dtype, type->rank, extents, value->strides, data);
