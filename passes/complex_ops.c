@@ -99,13 +99,11 @@ static ComplexParts pass_complex_sign(const ComplexBuilder *c, const ComplexPart
     IrNode *im_inf = real_is(c, OP_eq, real_op1(c, OP_abs, x[0].im), INFINITY);
     ComplexParts unit = {real_div(c, x[0].re, size), real_div(c, x[0].im, size)};
     IrNode *zero = complex_number(c, 0);
-    IrNode *is_nan = real_either(c, real_op2(c, OP_ne, x[0].re, x[0].re), real_op2(c, OP_ne, x[0].im, x[0].im));
     ComplexParts at_re = {real_op1(c, OP_sign, x[0].re), zero}, at_im = {zero, real_op1(c, OP_sign, x[0].im)};
     ComplexParts nan = number(c, NAN, NAN);
     ComplexParts limit = chosen(c, re_inf, chosen(c, im_inf, nan, at_re), at_im);
     unit = chosen(c, real_either(c, re_inf, im_inf), limit, unit);
-    unit = chosen(c, is_zero(c, x[0]), number(c, 0, 0), unit);
-    return chosen(c, is_nan, nan, unit);
+    return chosen(c, is_zero(c, x[0]), number(c, 0, 0), unit);
 }
 
 /* ---- comparisons --------------------------------------------------------------------------------------- */
