@@ -25,9 +25,10 @@ IrNode *complex_number(const ComplexBuilder *c, double value);
 /* exp, log, sqrt, tanh and the hyperbolic pairs (passes/complex_math.c). */
 ComplexParts complex_exp(const ComplexBuilder *c, ComplexParts x);
 ComplexParts complex_log(const ComplexBuilder *c, ComplexParts x);
+ComplexParts complex_log1p(const ComplexBuilder *c, ComplexParts x);
 ComplexParts complex_sqrt(const ComplexBuilder *c, ComplexParts x);
 ComplexParts complex_tanh(const ComplexBuilder *c, ComplexParts x);
-/* cosh y * (cos x or sin x) and sinh y * (the other one, by `swapped`): sin is (sin x cosh y, cos x sinh y). */
+/* sin and cos of x + iy: (sin x cosh y, cos x sinh y) and (cos x cosh y, -sin x sinh y). */
 ComplexParts complex_sine(const ComplexBuilder *c, IrNode *x, IrNode *y);
 ComplexParts complex_cosine(const ComplexBuilder *c, IrNode *x, IrNode *y);
 

@@ -66,6 +66,17 @@ ComplexParts complex_log(const ComplexBuilder *c, ComplexParts x) {
     return (ComplexParts){log_magnitude(c, x), real_op2(c, OP_atan2, x.im, x.re)};
 }
 
+/* |1 + x|^2 is 1 + re (2 + re) + im^2, used where it is near 1. */
+ComplexParts complex_log1p(const ComplexBuilder *c, ComplexParts x) {
+    ComplexParts more = {real_add(c, x.re, complex_number(c, 1)), x.im};
+    IrNode *excess = real_mul(c, x.re, real_add(c, x.re, complex_number(c, 2)));
+    excess = real_add(c, excess, real_mul(c, x.im, x.im));
+    IrNode *is_near = real_is(c, OP_lt, real_op1(c, OP_abs, excess), 0.5);
+    IrNode *near = real_mul(c, real_op1(c, OP_log1p, excess), complex_number(c, 0.5));
+    return (ComplexParts){real_where(c, is_near, near, log_magnitude(c, more)),
+                          real_op2(c, OP_atan2, x.im, more.re)};
+}
+
 ComplexParts complex_sqrt(const ComplexBuilder *c, ComplexParts x) {
     double huge = is_single(c) ? 0x1p126 : 0x1p1022, tiny = is_single(c) ? 0x1p-100 : 0x1p-900;
     IrNode *zero = complex_number(c, 0), *half = complex_number(c, 0.5), *one = complex_number(c, 1);
@@ -141,13 +152,19 @@ static IrNode *grown_part(const ComplexBuilder *c, IrNode *factor, IrNode *grown
     return real_where(c, is_none, real_mul(c, factor, copysign_of(c, complex_number(c, 1), grown)), product);
 }
 
+/* At an infinity along y the greater part is infinite also where x has no sine. */
+static IrNode *grows_anyway(const ComplexBuilder *c, IrNode *x, IrNode *y) {
+    return real_both(c, is_infinite(c, y), real_op1(c, OP_logical_not, is_finite(c, x)));
+}
+
 ComplexParts complex_sine(const ComplexBuilder *c, IrNode *x, IrNode *y) {
     IrNode *cosh, *sinh, *high = split_hyperbolic(c, y, &cosh, &sinh);
     IrNode *x_zero = real_is(c, OP_eq, x, 0), *y_zero = real_is(c, OP_eq, y, 0);
     IrNode *re = grown_part(c, real_op1(c, OP_sin, x), cosh, high, x_zero);
     IrNode *im = real_mul(c, real_mul(c, real_op1(c, OP_cos, x), sinh), high);
-    IrNode *x_finite = is_finite(c, x);
-    IrNode *signed_zero = real_where(c, x_finite, real_mul(c, real_op1(c, OP_cos, x), y), y);
+    IrNode *x_finite = is_finite(c, x), *cosine = real_op1(c, OP_cos, x);
+    IrNode *signed_zero = real_where(c, x_finite, real_mul(c, cosine, y), y);
+    im = real_where(c, grows_anyway(c, x, y), real_op1(c, OP_abs, y), im);
     return (ComplexParts){re, real_where(c, y_zero, signed_zero, im)};
 }
 
@@ -157,6 +174,7 @@ ComplexParts complex_cosine(const ComplexBuilder *c, IrNode *x, IrNode *y) {
     IrNode *re = real_mul(c, real_mul(c, real_op1(c, OP_cos, x), cosh), high);
     IrNode *turned = real_op1(c, OP_neg, real_op1(c, OP_sin, x));
     IrNode *im = grown_part(c, turned, sinh, high, x_zero);
+    re = real_where(c, grows_anyway(c, x, y), real_op1(c, OP_abs, y), re);
     IrNode *signed_zero = real_where(c, is_finite(c, x), real_mul(c, turned, y), complex_number(c, 0));
     return (ComplexParts){re, real_where(c, y_zero, signed_zero, im)};
 }

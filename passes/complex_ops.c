@@ -158,9 +158,7 @@ static ComplexParts pass_complex_log10(const ComplexBuilder *c, const ComplexPar
 }
 
 static ComplexParts pass_complex_log1p(const ComplexBuilder *c, const ComplexParts *x) {
-    IrNode *one_more = real_add(c, x[0].re, complex_number(c, 1));
-    IrNode *size = real_op2(c, OP_hypot, one_more, x[0].im); /* as NumPy does: not accurate near zero */
-    return (ComplexParts){real_op1(c, OP_log, size), real_op2(c, OP_atan2, x[0].im, one_more)};
+    return complex_log1p(c, x[0]);
 }
 
 static ComplexParts pass_complex_sin(const ComplexBuilder *c, const ComplexParts *x) {
