@@ -6,12 +6,12 @@ static const Builtin table[] = {
 #include "frontend/builtins.def"
 #define OP1(name, dtype, complex, zero, llvm, c, numpy, doc)                                                 \
     {#name, numpy, "x", builtin_elementwise, OP_##name, doc},
-#define OP2(name, dtype, complex, zero, llvm, c, numpy, doc)                                                          \
+#define OP2(name, dtype, complex, zero, llvm, c, numpy, doc)                                                 \
     {#name, numpy, "a, b", builtin_elementwise, OP_##name, doc},
 #define PARTS(name, arity, rule, doc) {#name, NULL, PARTS_##rule, builtin_parts, OP_##name, doc},
-#define PARTS_PART "x"
-#define PARTS_PAIR "real, imag"
-#define RED(name, combine, identity, complex, doc)                                                                    \
+#define PARTS_PART                    "x"
+#define PARTS_PAIR                    "real, imag"
+#define RED(name, combine, identity, complex, doc)                                                           \
     {#name, NULL, "x, axis=None, keepdims=false, dtype=None", builtin_reduce, OP_##name, doc},
 #include "ir/ops.def"
     {0},

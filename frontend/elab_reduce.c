@@ -217,7 +217,8 @@ static bool float_operands(Elaborator *e, const char *name, Value *values, uint3
     Dtype dtype = elab_common_dtype(values, count);
     dtype = dtype_is_float(dtype) || dtype_is_complex(dtype) ? dtype : DTYPE_f64;
     if (dtype_info[dtype].compute != dtype) {
-        elab_fail(e, DIAG_E0202, span, "`%s` is done in f32, f64, c64 or c128, not in %s", name, dtype_name(dtype));
+        elab_fail(e, DIAG_E0202, span, "`%s` is done in f32, f64, c64 or c128, not in %s", name,
+                  dtype_name(dtype));
         return false;
     }
     for (uint32_t i = 0; i < count; i++)

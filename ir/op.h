@@ -7,14 +7,14 @@
 
 typedef enum Op {
     OP_none,
-#define OP1(name, ...)  OP_##name,
-#define OP2(name, ...)  OP_##name,
-#define OP3(name, ...)  OP_##name,
+#define OP1(name, ...)   OP_##name,
+#define OP2(name, ...)   OP_##name,
+#define OP3(name, ...)   OP_##name,
 #define PARTS(name, ...) OP_##name,
-#define RED(name, ...)  OP_##name,
-#define VIEW(name, ...) OP_##name,
-#define CALL(name, ...) OP_##name,
-#define CTRL(name, ...) OP_##name,
+#define RED(name, ...)   OP_##name,
+#define VIEW(name, ...)  OP_##name,
+#define CALL(name, ...)  OP_##name,
+#define CTRL(name, ...)  OP_##name,
 #include "ir/ops.def"
     OP_COUNT
 } Op;
@@ -44,8 +44,8 @@ typedef enum Identity { IDENTITY_ZERO, IDENTITY_ONE, IDENTITY_LOWEST, IDENTITY_H
 typedef struct OpInfo {
     const char *name;
     OpClass class;
-    uint8_t arity;     /* elementwise: 1, 2 or 3 */
-    DtypeRule dtype;   /* elementwise */
+    uint8_t arity;   /* elementwise: 1, 2 or 3 */
+    DtypeRule dtype; /* elementwise */
     ComplexRule complex;
     ZeroRule zero;     /* elementwise */
     bool is_math;      /* elementwise: the `llvm` column is MATH, dozens of instructions */

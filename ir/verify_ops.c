@@ -383,7 +383,8 @@ static bool verify_call(Verifier *v, const IrNode *node) {
     REQUIRE(node->result_count == 1, "%u results instead of 1", node->result_count);
     if (!verify_tensors(v, node))
         return false;
-    REQUIRE(op_info[node->op].complex || !node->operand_count || !dtype_is_complex(ir_dtype(node->operands[0])),
+    REQUIRE(op_info[node->op].complex || !node->operand_count ||
+                !dtype_is_complex(ir_dtype(node->operands[0])),
             "not defined for complex numbers");
     switch (node->op) {
     case OP_matmul:
@@ -518,8 +519,8 @@ static bool verify_launch_parameters(Verifier *v, const IrNode *node, const Kern
         const KernelArray *array = kernel->parameters.items[i].array;
         if (array && array->is_output) {
             REQUIRE(results < node->result_count, "the kernel has more outputs");
-            REQUIRE(dtype_part(node->types[results].dtype) == array->dtype, "output %u is %s in the kernel", results,
-                    dtype_name(array->dtype));
+            REQUIRE(dtype_part(node->types[results].dtype) == array->dtype, "output %u is %s in the kernel",
+                    results, dtype_name(array->dtype));
             results++;
             continue;
         }

@@ -2,11 +2,11 @@
  *
  * In:  any tensor IR after promote.  Out: of what computes elementwise only `real`, `imag` and `complex` have
  * complex operands or results, and no reduction has; complex numbers live in parameters, views, calls,
- * control flow, gathers and concats, which move them whole.  So kernels, constants and the C family never see a
- * complex number: a kernel reads and writes a complex buffer as one of parts, twice as long.
+ * control flow, gathers and concats, which move them whole.  So kernels, constants and the C family never see
+ * a complex number: a kernel reads and writes a complex buffer as one of parts, twice as long.
  *
- * A part of a view of parts just put together is a view of that part; a part of any other view is read through
- * it. */
+ * A part of a view of parts just put together is a view of that part; a part of any other view is read
+ * through it. */
 #include "passes/complex.h"
 #include "passes/pipeline.h"
 

@@ -44,7 +44,8 @@ ComplexParts complex_exp(const ComplexBuilder *c, ComplexParts x) {
     IrNode *im_end = real_where(c, is_gone, copysign_of(c, zero, x.im), im);
     re = real_where(c, is_bounded, re, re_end);
     im = real_where(c, is_bounded, im, im_end);
-    return (ComplexParts){real_where(c, is_real, real_mul(c, low, high), re), real_where(c, is_real, x.im, im)};
+    return (ComplexParts){real_where(c, is_real, real_mul(c, low, high), re),
+                          real_where(c, is_real, x.im, im)};
 }
 
 /* log |x| as log a + log1p((b / a)^2) / 2 with a >= b; near 1 as log1p((a - 1)(a + 1) + b^2) / 2. */
@@ -101,9 +102,10 @@ ComplexParts complex_sqrt(const ComplexBuilder *c, ComplexParts x) {
     IrNode *im_nan = real_op2(c, OP_ne, x.im, x.im);
     IrNode *at_right = real_where(c, im_nan, x.im, copysign_of(c, zero, x.im));
     IrNode *is_right = real_is(c, OP_eq, x.re, INFINITY), *at_left = real_is(c, OP_eq, x.re, -INFINITY);
-    made_re = real_where(c, is_right, infinity, real_where(c, at_left, real_where(c, im_nan, nan, zero), made_re));
-    made_im = real_where(c, is_right, at_right,
-                         real_where(c, at_left, copysign_of(c, infinity, x.im), made_im));
+    made_re =
+        real_where(c, is_right, infinity, real_where(c, at_left, real_where(c, im_nan, nan, zero), made_re));
+    made_im =
+        real_where(c, is_right, at_right, real_where(c, at_left, copysign_of(c, infinity, x.im), made_im));
     IrNode *im_infinite = is_infinite(c, x.im);
     return (ComplexParts){real_where(c, im_infinite, infinity, made_re),
                           real_where(c, im_infinite, x.im, made_im)};
@@ -125,13 +127,15 @@ ComplexParts complex_tanh(const ComplexBuilder *c, ComplexParts x) {
     IrNode *turn = real_mul(c, real_op1(c, OP_sin, x.im), real_op1(c, OP_cos, x.im));
     IrNode *vanishing = real_mul(c, real_mul(c, turn, complex_number(c, 4)), shrunk);
     IrNode *zero = copysign_of(c, complex_number(c, 0), x.im);
-    vanishing = real_where(c, real_both(c, is_infinite(c, x.re), real_op1(c, OP_logical_not, is_finite(c, x.im))),
-                           zero, vanishing);
+    vanishing =
+        real_where(c, real_both(c, is_infinite(c, x.re), real_op1(c, OP_logical_not, is_finite(c, x.im))),
+                   zero, vanishing);
     re = real_where(c, is_far, copysign_of(c, one, x.re), re);
     im = real_where(c, is_far, vanishing, im);
     /* on the axes a part is itself, also where the other is not a number */
     IrNode *on_axis = real_is(c, OP_eq, x.im, 0);
-    return (ComplexParts){real_where(c, real_is(c, OP_eq, x.re, 0), x.re, re), real_where(c, on_axis, x.im, im)};
+    return (ComplexParts){real_where(c, real_is(c, OP_eq, x.re, 0), x.re, re),
+                          real_where(c, on_axis, x.im, im)};
 }
 
 /* cosh y and sinh y without overflow for twice the range of exp: times `high`, 1 but far out. */
@@ -147,7 +151,8 @@ static IrNode *split_hyperbolic(const ComplexBuilder *c, IrNode *y, IrNode **cos
 }
 
 /* factor * grown * high; a factor of 0 stays 0 also next to an infinity. */
-static IrNode *grown_part(const ComplexBuilder *c, IrNode *factor, IrNode *grown, IrNode *high, IrNode *is_none) {
+static IrNode *grown_part(const ComplexBuilder *c, IrNode *factor, IrNode *grown, IrNode *high,
+                          IrNode *is_none) {
     IrNode *product = real_mul(c, real_mul(c, factor, grown), high);
     return real_where(c, is_none, real_mul(c, factor, copysign_of(c, complex_number(c, 1), grown)), product);
 }

@@ -1,7 +1,7 @@
 /* complex: one function per elementwise op whose `complex` column is not NO, found through ops.def.
  *
- * Products follow the textbook formula and quotients Smith's method, operation by operation as NumPy has them,
- * so infinities and NaN spread as they do there: (inf + 0i) * (1 + 0i) has a NaN part. */
+ * Products follow the textbook formula and quotients Smith's method, operation by operation as NumPy has
+ * them, so infinities and NaN spread as they do there: (inf + 0i) * (1 + 0i) has a NaN part. */
 #include "passes/complex.h"
 #include "passes/simplify.h"
 
@@ -58,8 +58,9 @@ static ComplexParts divide(const ComplexBuilder *c, ComplexParts x, ComplexParts
     IrNode *ratio = real_div(c, small, large);
     IrNode *scale = real_div(c, complex_number(c, 1), real_add(c, large, real_mul(c, small, ratio)));
     IrNode *re_ratio = real_mul(c, x.re, ratio), *im_ratio = real_mul(c, x.im, ratio);
-    ComplexParts sum = chosen(c, by_real, (ComplexParts){real_add(c, x.re, im_ratio), real_sub(c, x.im, re_ratio)},
-                              (ComplexParts){real_add(c, re_ratio, x.im), real_sub(c, im_ratio, x.re)});
+    ComplexParts sum =
+        chosen(c, by_real, (ComplexParts){real_add(c, x.re, im_ratio), real_sub(c, x.im, re_ratio)},
+               (ComplexParts){real_add(c, re_ratio, x.im), real_sub(c, im_ratio, x.re)});
     ComplexParts by_zero = {real_div(c, x.re, re), real_div(c, x.im, re)};
     return chosen(c, is_zero(c, y), by_zero, scaled(c, sum, scale));
 }

@@ -33,7 +33,7 @@ static void declare_inputs(Lower *l, IrNode *const *operands) {
     l->inputs = ARENA_ARRAY(l->arena, KernelArray *, count);
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++) {
-        l->inputs[i] = 
+        l->inputs[i] =
             kernel_buffer(l->kernel, "x", dtype_part(ir_dtype(l->region->parameters.items[i])), false);
         l->inputs[i]->is_pointwise = !is_strided(operands[i]);
     }

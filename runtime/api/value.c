@@ -76,7 +76,8 @@ static gmx_status wrap(gmx_session *session, void *data, gmx_dtype dtype, int ra
     if (!reach(rank, shape, strides, &low, &high) || high > INT64_MAX / 2 / width - 1 ||
         low < -(INT64_MAX / 2 / width))
         return session_misuse(session, "the strides reach beyond memory");
-    uintptr_t alignment = dtype_info[dtype_part((Dtype)dtype)].bytes; /* C aligns complex numbers as their parts */
+    uintptr_t alignment =
+        dtype_info[dtype_part((Dtype)dtype)].bytes; /* C aligns complex numbers as their parts */
     if (size && (uintptr_t)data % alignment)
         return session_misuse(session, "data is not aligned to its element size");
     gmxrt_buffer *buffer =

@@ -140,8 +140,8 @@ static void join_batches(Product *product) {
 
 static int32_t check(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
                      uint64_t span) {
-    if (a->dtype != b->dtype || a->dtype != out->dtype || !rt_dtype_valid(out->dtype) || a->rank < 2 || b->rank < 2 || out->rank < a->rank ||
-        out->rank < b->rank) {
+    if (a->dtype != b->dtype || a->dtype != out->dtype || !rt_dtype_valid(out->dtype) || a->rank < 2 ||
+        b->rank < 2 || out->rank < a->rank || out->rank < b->rank) {
         return gmxrt_fail(ctx, RT_E0502, span, "operands of `@` were not prepared");
     }
     int64_t k = a->shape[a->rank - 1];

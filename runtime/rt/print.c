@@ -28,8 +28,8 @@ struct Layout {
     bool any_finite, any_special, any_negative_inf, any_nonzero;
     double greatest, least; /* magnitudes that are not 0 */
     bool failed;
-    bool plus;      /* floats: a sign in any case */
-    Layout *parts;  /* complex elements: of the real and of the imaginary parts */
+    bool plus;     /* floats: a sign in any case */
+    Layout *parts; /* complex elements: of the real and of the imaginary parts */
 };
 
 typedef void (*Visitor)(Layout *layout, const void *element);

@@ -24,7 +24,7 @@ typedef struct Solve {
     uint64_t span;
 } Solve;
 
-#define DEFINE_SOLVE(name, type, real, letter, absolute, spare_type, spare_place)                                                           \
+#define DEFINE_SOLVE(name, type, real, letter, absolute, spare_type, spare_place)                            \
     static real name##_norm(const type *a, int n) {                                                          \
         real norm = 0;                                                                                       \
         for (int64_t j = 0; j < n; j++) {                                                                    \
@@ -36,10 +36,10 @@ typedef struct Solve {
         }                                                                                                    \
         return norm;                                                                                         \
     }                                                                                                        \
-    /* a and b by columns, overwritten; `work` has room for 4 n elements, `pivots` for 2 n integers. */        \
+    /* a and b by columns, overwritten; `work` has room for 4 n elements, `pivots` for 2 n integers. */      \
     static Outcome name(const Solve *s, type *a, type *b, type *work, int *pivots) {                         \
         Outcome outcome = {0, 1.0};                                                                          \
-        int info;                                                                 \
+        int info;                                                                                            \
         spare_type *spare = (spare_type *)(void *)(spare_place);                                             \
         real norm = name##_norm(a, s->n), rcond = 1;                                                         \
         s->blas->letter##getrf(&s->n, &s->n, a, &s->n, pivots, &outcome.info);                               \
@@ -47,7 +47,7 @@ typedef struct Solve {
             return outcome;                                                                                  \
         }                                                                                                    \
         if (isfinite(norm)) {                                                                                \
-            s->blas->letter##gecon("1", &s->n, a, &s->n, &norm, &rcond, work, spare, &info, 1);           \
+            s->blas->letter##gecon("1", &s->n, a, &s->n, &norm, &rcond, work, spare, &info, 1);              \
             outcome.rcond = (double)rcond;                                                                   \
         }                                                                                                    \
         if (s->k > 0) {                                                                                      \

@@ -1,5 +1,6 @@
-/* What ops do with complex numbers, against NumPy's results (tests/data/make_complex_vectors.py): every op whose
- * `complex` column is not NO, in vector loops, in the tail of one, and as a scalar of the host program. */
+/* What ops do with complex numbers, against NumPy's results (tests/data/make_complex_vectors.py): every op
+ * whose `complex` column is not NO, in vector loops, in the tail of one, and as a scalar of the host program.
+ */
 #include "ir/op.h"
 #include "runtime/api/gmx.h"
 #include <criterion/criterion.h>
@@ -26,7 +27,8 @@ static bool read_case(FILE *file, ComplexCase *c) {
     char line[512];
     if (!fgets(line, sizeof line, file))
         return false;
-    cr_assert_eq(sscanf(line, "%15s %7s %d %d %lf", c->op, c->dtype, &c->operands, &c->rows, &c->epsilons), 5);
+    cr_assert_eq(sscanf(line, "%15s %7s %d %d %lf", c->op, c->dtype, &c->operands, &c->rows, &c->epsilons),
+                 5);
     cr_assert_leq(c->rows, MOST_ROWS);
     for (int row = 0; row < c->rows; row++) {
         cr_assert_not_null(fgets(line, sizeof line, file));
@@ -73,7 +75,8 @@ static bool is_close(double got, double expected, double allowance, bool has_sig
     return fabs(got - expected) <= allowance;
 }
 
-static int check_row(const ComplexCase *c, const gmx_tensor *result, int64_t index, int row, const char *form) {
+static int check_row(const ComplexCase *c, const gmx_tensor *result, int64_t index, int row,
+                     const char *form) {
     int inputs = 2 * c->operands, width = c->parts - inputs;
     const double *expected = c->values[row] + inputs;
     double size = fabs(expected[0]), epsilon = is_single(c) ? FLT_EPSILON : DBL_EPSILON;
@@ -86,8 +89,8 @@ static int check_row(const ComplexCase *c, const gmx_tensor *result, int64_t ind
         allowance = fmax(allowance, is_single(c) ? 1e-44 : 1e-322);
         if (is_close(got, expected[k], allowance, !has_nan))
             continue;
-        cr_log_error("%s %s, row %d, %s: part %d is %.17g, not %.17g; operands %.17g %.17g %.17g %.17g", c->op,
-                     c->dtype, row, form, k, got, expected[k], c->values[row][0], c->values[row][1],
+        cr_log_error("%s %s, row %d, %s: part %d is %.17g, not %.17g; operands %.17g %.17g %.17g %.17g",
+                     c->op, c->dtype, row, form, k, got, expected[k], c->values[row][0], c->values[row][1],
                      c->operands > 1 ? c->values[row][2] : 0, c->operands > 1 ? c->values[row][3] : 0);
         return 1;
     }
@@ -163,7 +166,8 @@ Test(complex, ops) {
     gmx_session_close(session);
     cr_expect_eq(wrong, 0, "%d rows", wrong);
     for (int op = 1; op < OP_COUNT; op++)
-        cr_expect(!op_is_elementwise((Op)op) || op_info[op].complex == COMPLEX_NO || op == OP_where || is_seen[op],
+        cr_expect(!op_is_elementwise((Op)op) || op_info[op].complex == COMPLEX_NO || op == OP_where ||
+                      is_seen[op],
                   "%s is not tested", op_name((Op)op));
 }
 
