@@ -31,9 +31,11 @@ typedef enum DtypeRule {
     RULE_KEEP,
     RULE_FLOAT,
     RULE_NUMBER,
+    RULE_COUNT,
     RULE_BOOL,
     RULE_LOGICAL,
     RULE_INTEGER,
+    RULE_SHIFT,
     RULE_PART, /* of a complex operand */
     RULE_PAIR  /* two floats make a complex number */
 } DtypeRule;

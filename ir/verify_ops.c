@@ -70,11 +70,14 @@ static bool dtype_allowed(const OpInfo *info, Dtype dtype) {
     case RULE_FLOAT:
         return dtype_is_float(dtype);
     case RULE_NUMBER:
+    case RULE_COUNT:
         return dtype != DTYPE_bool;
     case RULE_LOGICAL:
         return dtype == DTYPE_bool;
     case RULE_INTEGER:
         return dtype == DTYPE_bool || dtype_is_integer(dtype);
+    case RULE_SHIFT:
+        return dtype_is_integer(dtype);
     default:
         return true;
     }

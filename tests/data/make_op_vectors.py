@@ -23,10 +23,12 @@ COMPLEX = {"c64": np.complex64, "c128": np.complex128}
 RULES = {
     "KEEP": ["bool", *INTEGERS, *FLOATS],
     "NUMBER": [*INTEGERS, *FLOATS],
+    "COUNT": [*INTEGERS, *FLOATS],
     "FLOAT": [*FLOATS],
     "BOOL": ["bool", *INTEGERS, *FLOATS],
     "LOGICAL": ["bool"],
     "INTEGER": ["bool", *INTEGERS],
+    "SHIFT": [*INTEGERS],
 }
 
 
@@ -80,8 +82,6 @@ def case(name, rule, arity, function, dtype):
         kept = operands[1] >= 0
         operands = [operand[kept] for operand in operands]
     result = function(*operands)
-    if dtype == "bool" and rule == "INTEGER" and result.dtype != np.bool_:
-        return None  # a shift of bools is one of integers
     if rule == "KEEP" and dtype not in FLOATS and result.dtype.kind == "f":
         result = operands[0]  # before NumPy 2, floor and its like made integers floats
     is_bool = rule in ("BOOL", "LOGICAL")
@@ -132,8 +132,8 @@ def result_dtype(name, rule, operands, function):
 
 
 def dtypes(op, name, rule, in_complex, arity, function):
-    """Every combination of dtypes; not bf16, which NumPy lacks.  bool is refused where NumPy would make it an i8,
-    complex numbers where the table says so (NumPy orders them by their real parts)."""
+    """Every combination of dtypes; not bf16, which NumPy lacks.  Complex numbers are refused where
+    the table says so (NumPy orders them by their real parts)."""
     everything = ["bool", *INTEGERS, "f16", "f32", "f64", *COMPLEX]
     columns = [everything] * arity
     if arity == 3:
@@ -143,9 +143,7 @@ def dtypes(op, name, rule, in_complex, arity, function):
             result = result_dtype(name, rule, operands, function)
             if in_complex == "NO" and rule != "LOGICAL" and COMPLEX.keys() & set(operands):
                 result = "-"
-            if result == "i8" and set(operands) == {"bool"}:
-                if rule == "INTEGER":
-                    continue  # NumPy shifts bools as integers, the table does not say
+            if result == "i8" and set(operands) == {"bool"} and rule not in ("COUNT", "SHIFT"):
                 result = "-"
             out.write(" ".join([*operands, result]) + "\n")
 
