@@ -73,10 +73,11 @@ struct KernelArray {
     Dtype dtype;
     uint32_t id;
     Name name;
-    bool is_output;       /* buffers: written */
-    bool is_pointwise;    /* input read only at the index that is being written (see passes/memory.c) */
-    bool may_alias;       /* output that may share memory with the input read at the same index (in-place) */
-    uint32_t rank;        /* buffers: 1 */
+    bool is_output;    /* buffers: written */
+    bool is_pointwise; /* input read only at the index that is being written (see passes/memory.c) */
+    bool may_alias;    /* output that may share memory with the input read at the same index (in-place) */
+    bool is_pairs; /* buffers: elements 2 i and 2 i + 1 are there together, the parts of a complex number */
+    uint32_t rank; /* buffers: 1 */
     KernelExpr *shape[4]; /* allocations */
 };
 

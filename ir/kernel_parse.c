@@ -672,14 +672,15 @@ static void block(Parser *p, KernelBlock *into) {
 static void parameter(Parser *p) {
     const char *name = word(p);
     expect(p, ":");
-    bool is_output = accept(p, "out"), may_alias = accept(p, "alias");
+    bool is_output = accept(p, "out"), may_alias = accept(p, "alias"), is_pairs = accept(p, "pairs");
     if (accept(p, "buffer")) {
         KernelArray *array = kernel_buffer(p->kernel, name, dtype(p), is_output);
         array->may_alias = may_alias;
+        array->is_pairs = is_pairs;
         define(p, NULL, array);
         return;
     }
-    if (is_output || may_alias)
+    if (is_output || may_alias || is_pairs)
         fail(p, DIAG_E0101, "expected `buffer`");
     define(p, kernel_scalar(p->kernel, name, dtype(p)), NULL);
 }

@@ -326,8 +326,8 @@ static void put_block(Printer *p, const KernelBlock *block) {
 static void put_parameter(Printer *p, const KernelParameter *parameter) {
     const KernelArray *array = parameter->array;
     if (array)
-        putf(p, "%s: %s%sbuffer %s", array_name(p, array), array->is_output ? "out " : "",
-             array->may_alias ? "alias " : "", dtype_name(array->dtype));
+        putf(p, "%s: %s%s%sbuffer %s", array_name(p, array), array->is_output ? "out " : "",
+             array->may_alias ? "alias " : "", array->is_pairs ? "pairs " : "", dtype_name(array->dtype));
     else
         putf(p, "%s: %s", variable_name(p, parameter->variable), dtype_name(parameter->variable->dtype));
 }

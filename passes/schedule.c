@@ -28,19 +28,24 @@ static Name kernel_name(IrModule *module, const IrRegion *region) {
     return intern_text(module->names, arena_format(module->arena, "%s_%u", name, module->kernels.count));
 }
 
+static KernelArray *buffer_of(Lower *l, const char *name, Dtype dtype, bool is_output) {
+    KernelArray *array = kernel_buffer(l->kernel, name, dtype_part(dtype), is_output);
+    array->is_pairs = dtype_is_complex(dtype);
+    return array;
+}
+
 static void declare_inputs(Lower *l, IrNode *const *operands) {
     uint32_t count = l->region->parameters.count;
     l->inputs = ARENA_ARRAY(l->arena, KernelArray *, count);
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++) {
-        l->inputs[i] =
-            kernel_buffer(l->kernel, "x", dtype_part(ir_dtype(l->region->parameters.items[i])), false);
+        l->inputs[i] = buffer_of(l, "x", ir_dtype(l->region->parameters.items[i]), false);
         l->inputs[i]->is_pointwise = !is_strided(operands[i]);
     }
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = 0; is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
             l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
-    l->output = kernel_buffer(l->kernel, "y", dtype_part(ir_dtype(l->region->results.items[0])), true);
+    l->output = buffer_of(l, "y", ir_dtype(l->region->results.items[0]), true);
 }
 
 /* Scalars were added while lowering: the output goes back to the end. */

@@ -218,8 +218,12 @@ static void emit_statement(Emit *e, const KernelStatement *s) {
 
 void emit_block(Emit *e, const KernelBlock *block) {
     uint32_t scratch = e->scratch.count;
+    KernelStatement *const *statements = block->statements.items;
     for (uint32_t i = 0; i < block->statements.count; i++)
-        emit_statement(e, block->statements.items[i]);
+        if (i + 1 < block->statements.count && emit_store_pair(e, statements[i], statements[i + 1]))
+            i++;
+        else
+            emit_statement(e, statements[i]);
     emit_release_from(e, scratch);
 }
 

@@ -95,6 +95,18 @@ void emit_accumulate(Emit *e, const KernelStatement *s);
 LLVMValueRef emit_fold(Emit *e, Op op, Dtype dtype, LLVMValueRef accumulator, LLVMValueRef value);
 void emit_assign(Emit *e, Binding *binding, LLVMValueRef value);
 
+/* The address of an element, or of one per lane; what the optimiser may assume of an access; masked vectors. */
+LLVMValueRef emit_element_pointer(Emit *e, const KernelArray *array, LLVMValueRef offset);
+LLVMValueRef emit_set_alias(Emit *e, const KernelArray *array, LLVMValueRef access);
+LLVMValueRef emit_masked_load(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef mask,
+                              LLVMTypeRef type);
+LLVMValueRef emit_masked_store(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef mask,
+                               LLVMValueRef value);
+
+/* kernel_pairs.c: a part of a pair per lane; NULL, false: not such an access, nothing was emitted. */
+LLVMValueRef emit_load_part(Emit *e, const KernelArray *array, const KernelExpr *index);
+bool emit_store_pair(Emit *e, const KernelStatement *s, const KernelStatement *next);
+
 /* kernel_vector.c, kernel_parallel.c, kernel_sparse.c, kernel_memory.c */
 void emit_vector_loop(Emit *e, const KernelStatement *s);
 void emit_parallel(Emit *e, const KernelStatement *s);
