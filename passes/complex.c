@@ -42,7 +42,8 @@ static IrNode *part_of(IrBuilder *b, IrNode *x, Op which) {
 static ComplexParts parts_of(IrBuilder *b, IrNode *x) {
     if (!is_complex(x))
         return (ComplexParts){x, NULL};
-    return (ComplexParts){part_of(b, x, OP_real), part_of(b, x, OP_imag)};
+    IrNode *re = part_of(b, x, OP_real);
+    return (ComplexParts){re, part_of(b, x, OP_imag)};
 }
 
 static IrNode *whole(IrBuilder *b, ComplexParts x) {
@@ -66,13 +67,15 @@ static IrNode *expand_cast(IrBuilder *b, IrNode *x, Dtype to) {
     ComplexParts parts = parts_of(b, x);
     if (dtype_is_complex(to)) {
         ComplexBuilder c = {b, ir_type(x), dtype_part(to)};
+        IrNode *re = ir_cast(b, parts.re, dtype_part(to));
         IrNode *im = parts.im ? ir_cast(b, parts.im, dtype_part(to)) : complex_number(&c, 0);
-        return ir_complex(b, ir_cast(b, parts.re, dtype_part(to)), im);
+        return ir_complex(b, re, im);
     }
     if (to != DTYPE_bool)
         return ir_cast(b, parts.re, to);
     ComplexBuilder c = builder_like(b, x);
-    return real_either(&c, real_is(&c, OP_ne, parts.re, 0), real_is(&c, OP_ne, parts.im, 0));
+    IrNode *has_real = real_is(&c, OP_ne, parts.re, 0);
+    return real_either(&c, has_real, real_is(&c, OP_ne, parts.im, 0));
 }
 
 /* ---- reductions ---------------------------------------------------------------------------------------- */
@@ -116,7 +119,7 @@ static IrNode *expand_product(IrBuilder *b, const IrNode *old, IrNode *x) {
     dims[last] = one;
     IrType type = {.kind = IR_TENSOR, .dtype = result, .rank = last + 1, .dims = dims};
     ComplexBuilder c = {b, &type, dtype_part(result)};
-    IrNode *ones = ir_complex(b, complex_number(&c, 1), complex_number(&c, 0));
+    IrNode *one_part = complex_number(&c, 1), *ones = ir_complex(b, one_part, complex_number(&c, 0));
     IrNode *terms = ir_concat(b, (IrNode *[]){ones, x}, 2, last);
     int64_t axis = last;
     IrNode *running =
@@ -134,7 +137,8 @@ static IrNode *expand_reduction(IrBuilder *b, const IrNode *old, IrNode *x) {
     if (old->op == OP_prod)
         return expand_product(b, old, x);
     ComplexParts parts = parts_of(b, x);
-    return ir_complex(b, reduce_part(b, old, parts.re), reduce_part(b, old, parts.im));
+    IrNode *re = reduce_part(b, old, parts.re);
+    return ir_complex(b, re, reduce_part(b, old, parts.im));
 }
 
 /* ---- the rule ------------------------------------------------------------------------------------------ */

@@ -16,11 +16,13 @@ static ComplexParts of_real(IrNode *x) {
 }
 
 static ComplexParts each(const ComplexBuilder *c, Op op, ComplexParts x) {
-    return (ComplexParts){real_op1(c, op, x.re), real_op1(c, op, x.im)};
+    IrNode *re = real_op1(c, op, x.re);
+    return (ComplexParts){re, real_op1(c, op, x.im)};
 }
 
 static ComplexParts each2(const ComplexBuilder *c, Op op, const ComplexParts *x) {
-    return (ComplexParts){real_op2(c, op, x[0].re, x[1].re), real_op2(c, op, x[0].im, x[1].im)};
+    IrNode *re = real_op2(c, op, x[0].re, x[1].re);
+    return (ComplexParts){re, real_op2(c, op, x[0].im, x[1].im)};
 }
 
 static ComplexParts scaled(const ComplexBuilder *c, ComplexParts x, IrNode *factor) {
@@ -46,8 +48,10 @@ static IrNode *is_zero(const ComplexBuilder *c, ComplexParts x) {
 /* ---- arithmetic ---------------------------------------------------------------------------------------- */
 
 ComplexParts complex_multiply(const ComplexBuilder *c, ComplexParts x, ComplexParts y) {
-    return (ComplexParts){real_sub(c, real_mul(c, x.re, y.re), real_mul(c, x.im, y.im)),
-                          real_add(c, real_mul(c, x.re, y.im), real_mul(c, x.im, y.re))};
+    IrNode *re_re = real_mul(c, x.re, y.re), *im_im = real_mul(c, x.im, y.im);
+    IrNode *re_im = real_mul(c, x.re, y.im), *im_re = real_mul(c, x.im, y.re);
+    IrNode *re = real_sub(c, re_re, im_im);
+    return (ComplexParts){re, real_add(c, re_im, im_re)};
 }
 
 /* Smith's method: divides by the larger part of the divisor first. */

@@ -95,7 +95,8 @@ void emit_accumulate(Emit *e, const KernelStatement *s);
 LLVMValueRef emit_fold(Emit *e, Op op, Dtype dtype, LLVMValueRef accumulator, LLVMValueRef value);
 void emit_assign(Emit *e, Binding *binding, LLVMValueRef value);
 
-/* The address of an element, or of one per lane; what the optimiser may assume of an access; masked vectors. */
+/* The address of an element, or of one per lane; what the optimiser may assume of an access; masked vectors.
+ */
 LLVMValueRef emit_element_pointer(Emit *e, const KernelArray *array, LLVMValueRef offset);
 LLVMValueRef emit_set_alias(Emit *e, const KernelArray *array, LLVMValueRef access);
 LLVMValueRef emit_masked_load(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef mask,
