@@ -134,6 +134,8 @@ IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format
 IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank);
 /* x with an extent that is 1 at this call as the constant 1, checked when it runs. */
 IrNode *elab_as_one(Elaborator *e, IrNode *x, uint32_t axis);
+/* OP_real or OP_imag of a tensor or scalar: the parts of a real number are itself and zeros. */
+Value elab_part_of(Elaborator *e, Value value, Op op);
 /* False after reporting that `op` has no meaning for complex numbers, where dtype is complex. */
 bool elab_takes_complex(Elaborator *e, Op op, Dtype dtype, Span span);
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span);

@@ -51,6 +51,8 @@ bool elab_find_field(Elaborator *e, Value base, Name name, Value *out) {
         return *out = elab_shape(e, base), true;
     if (name_is(name, "T"))
         return *out = elab_transpose(e, base), true;
+    if (name_is(name, "real") || name_is(name, "imag"))
+        return *out = elab_part_of(e, base, name_is(name, "imag") ? OP_imag : OP_real), true;
     if (name_is(name, "ndim"))
         return *out = elab_int(e, rank), true;
     if (name_is(name, "dtype"))

@@ -15,41 +15,52 @@ Value builtin_elementwise(Elaborator *e, BuiltinCall *call) {
     return elab_elementwise(e, call->builtin->op, call->values, infos, call->span);
 }
 
-/* real, imag and complex: the parts of a real number are itself and zeros. */
-Value builtin_parts(Elaborator *e, BuiltinCall *call) {
+Value elab_part_of(Elaborator *e, Value value, Op op) {
+    value = elab_node(e, value);
+    if (value_is(value, VALUE_POISON))
+        return value;
+    IrNode *x = value.node;
+    if (dtype_is_complex(ir_dtype(x)))
+        value.node = ir_unary(&e->b, op, x);
+    else if (op == OP_imag)
+        value.node =
+            elab_fill(e, value_tensor(ir_const_number(&e->b, ir_dtype(x), 0)), x->types[0].dims, ir_rank(x))
+                .node;
+    return value;
+}
+
+static Value complex_of(Elaborator *e, BuiltinCall *call, const Value *values) {
     OperandInfo infos[2];
-    Value values[2];
     IrNode *nodes[2];
-    Op op = call->builtin->op;
     bool is_weak = true;
-    for (uint32_t i = 0; i < call->count; i++) {
+    Dtype dtype = elab_common_dtype(values, 2);
+    if (dtype_is_complex(dtype))
+        return elab_fail(e, DIAG_E0202, call->span, "the parts of a complex number are real, not %s",
+                         dtype_name(dtype));
+    Dtype part = dtype_part(dtype_promote(dtype_to_float(dtype), DTYPE_c64));
+    for (uint32_t i = 0; i < 2; i++) {
         infos[i] = (OperandInfo){call->spans[i], call->nodes[i]};
-        is_weak = is_weak && call->values[i].is_weak && elab_is_scalar(call->values[i]);
+        nodes[i] = elab_cast(e, values[i].node, part);
+        is_weak = is_weak && values[i].is_weak && elab_is_scalar(values[i]);
+    }
+    if (!elab_broadcast(e, nodes, infos, 2, call->span, "complex"))
+        return elab_poison();
+    IrNode *made = ir_complex(&e->b, nodes[0], nodes[1]);
+    return is_weak ? value_weak(made) : value_tensor(made);
+}
+
+/* real, imag and complex. */
+Value builtin_parts(Elaborator *e, BuiltinCall *call) {
+    Value values[2];
+    for (uint32_t i = 0; i < call->count; i++) {
         values[i] =
             builtin_tensor(e, call, i, arena_format(e->arena, "an argument of `%s`", call->builtin->name));
         if (value_is(values[i], VALUE_POISON))
             return values[i];
         values[i].is_weak = call->values[i].is_weak;
     }
-    Dtype dtype = elab_common_dtype(values, call->count);
-    if (op != OP_complex) {
-        if (dtype_is_complex(dtype))
-            values[0].node = ir_unary(&e->b, op, values[0].node);
-        else if (op == OP_imag)
-            values[0] = elab_fill(e, value_tensor(ir_const_number(&e->b, dtype, 0)),
-                                  values[0].node->types[0].dims, ir_rank(values[0].node));
-        return values[0];
-    }
-    if (dtype_is_complex(dtype))
-        return elab_fail(e, DIAG_E0202, call->span, "the parts of a complex number are real, not %s",
-                         dtype_name(dtype));
-    Dtype part = dtype_part(dtype_promote(dtype_is_float(dtype) ? dtype : dtype_to_float(dtype), DTYPE_c64));
-    for (uint32_t i = 0; i < 2; i++)
-        nodes[i] = elab_cast(e, values[i].node, part);
-    if (!elab_broadcast(e, nodes, infos, 2, call->span, "complex"))
-        return elab_poison();
-    return is_weak ? value_weak(ir_complex(&e->b, nodes[0], nodes[1]))
-                   : value_tensor(ir_complex(&e->b, nodes[0], nodes[1]));
+    return call->builtin->op == OP_complex ? complex_of(e, call, values)
+                                           : elab_part_of(e, values[0], call->builtin->op);
 }
 
 Value builtin_where(Elaborator *e, BuiltinCall *call) {

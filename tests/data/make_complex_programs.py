@@ -34,10 +34,10 @@ PAIRS = {  # (GMX, NumPy)
              ("[1 + 2j, 3, 4.5]", "np.array([1 + 2j, 3, 4.5])"), ("[[1j, 2], [3, 4]]", "np.array([[1j, 2], [3, 4]])"),
              ("c64([1, 2])", "np.array([1, 2], np.complex64)"), ("c128(s)", "s.astype(complex)"), ("c64(z)", "z.astype(np.complex64)"),
              ("f64(z)", "z.real"), ("f32(z)", "z.real.astype(np.float32)"), ("i32(z)", "z.real.astype(int)"), ("bool(m[2])", "m[2].astype(bool)"),
-             ("complex(f32([1, 2]), 3)", "np.array([1 + 3j, 2 + 3j], np.complex64)"), ("arange(4, dtype=c64)", "np.arange(4).astype(np.complex64)")],
+             ("complex(f32([1, 2]), 3)", "np.array([1 + 3j, 2 + 3j], np.complex64)"), ("linspace(0, 1 + 2j, 3)", "np.linspace(0, 1 + 2j, 3)"), ("linspace(0, 1, 3)", "np.linspace(0, 1, 3)"), ("float_power(1j, 2)", "np.float_power(1j, 2)"), ("arange(4, dtype=c64)", "np.arange(4).astype(np.complex64)")],
     "parts": [("real(m)", "m.real"), ("imag(m.T)", "m.imag.T"), ("real(z)[1:] * imag(z)[:-1]", "z.real[1:] * z.imag[:-1]"), ("conj(m[0])", "m[0].conj()"),
               ("abs(z)", "np.abs(z)"), ("angle(z)", "np.angle(z)"), ("real([1, 2])", "np.array([1, 2])"), ("imag([1.5, 2])", "np.zeros(2)"),
-              ("conj([1, 2])", "np.array([1, 2])"), ("isreal(z)", "np.isreal(z)"), ("iscomplex(z)", "np.iscomplex(z)"), ("real(1 + 2j)", "1.0"), ("imag(1 + 2j)", "2.0")],
+              ("conj([1, 2])", "np.array([1, 2])"), ("m.real + m.imag", "m.real + m.imag"), ("(1 + 2j).imag", "2.0"), ("[1.5].imag", "np.zeros(1)"), ("isreal(z)", "np.isreal(z)"), ("iscomplex(z)", "np.iscomplex(z)"), ("real(1 + 2j)", "1.0"), ("imag(1 + 2j)", "2.0")],
     "reductions": [("sum(m)", "m.sum()"), ("sum(m, axis=0)", "m.sum(axis=0)"), ("sum(m, axis=1)", "m.sum(axis=1)"), ("sum(t, axis=(0, 2))", "t.sum(axis=(0, 2))"),
                    ("sum(m.T, axis=1)", "m.T.sum(axis=1)"), ("mean(m)", "m.mean()"), ("mean(m, axis=1, keepdims=true)", "m.mean(axis=1, keepdims=True)"),
                    ("sum(s)", "s.sum()"), ("prod(z)", "z.prod()"), ("prod(m, axis=1)", "m.prod(axis=1)"), ("prod(t, axis=(0, 2))", "t.prod(axis=(0, 2))"),
@@ -50,7 +50,8 @@ PAIRS = {  # (GMX, NumPy)
                  ("m @ arange(4.0)", "m @ np.arange(4.0)"), ("t @ z", "t @ z"), ("t @ m.T", "t @ m.T"), ("m[::2, ::-1] @ m[:2].T", "m[::2, ::-1] @ m[:2].T"),
                  ("m[:0] @ m.T", "m[:0] @ m.T"), ("m[:, :0] @ m.T[:0]", "m[:, :0] @ m.T[:0]"), ('einsum("ij,kj->ik", m, conj(m))', 'np.einsum("ij,kj->ik", m, m.conj())'),
                  ('einsum("ij,j->i", m, z)', 'np.einsum("ij,j->i", m, z)'), ('einsum("bij->bj", t)', 'np.einsum("bij->bj", t)'), ('einsum("i,j->ij", s, s)', 'np.einsum("i,j->ij", s, s)'),
-                 ("tensordot(m, t, axes=([0, 1], [1, 2]))", "np.tensordot(m, t, axes=([0, 1], [1, 2]))"), ("kron(s, s)", "np.kron(s, s)"),
+                 ("tensordot(m, t, axes=([0, 1], [1, 2]))", "np.tensordot(m, t, axes=([0, 1], [1, 2]))"), ("vdot(z, z * 1j)", "np.vdot(z, z * 1j)"), ("vdot(m, m)", "np.vdot(m, m)"), ("vecdot(m, z)", "(m.conj() * z).sum(axis=1)"), ("inner(z, z)", "np.inner(z, z)"),
+                 ("cov(m)", "np.cov(m)"), ("var(z)", "np.var(z)"), ("std(m, axis=0)", "np.std(m, axis=0)"), ("norm(z)", "np.linalg.norm(z)"), ("kron(s, s)", "np.kron(s, s)"),
                  ("[sum(m[i, k] * z[k] for k) for i in 0..3]", "m @ z")],
 }
 
