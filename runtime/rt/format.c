@@ -322,6 +322,7 @@ static bool format_complex(gmxrt_text *text, const Spec *spec, const void *eleme
     } else {
         text_fill(&whole, '(', is_plain && has_real);
         if (has_real && !format_part(&whole, &bare, re, part)) {
+            gmxrt_text_free(&whole);
             return false;
         }
         bare.sign = has_real ? '+' : spec->sign;
