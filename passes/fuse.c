@@ -7,7 +7,9 @@
  * A node becomes the root of a kernel when a buffer is needed: it is a result, an operand of a call or of
  * control flow, or its value is wanted by several kernels and is not cheap to repeat.  Everything else is
  * computed where it is used. A reduction joins its only consumer's kernel when it is demanded once per row
- * (see fuse.h). */
+ * (see fuse.h).
+ *
+ * pass_fuse_apart, which stands in under --no-pass=fuse, makes every op the root of a kernel of its own. */
 #include "passes/fuse.h"
 #include "passes/pipeline.h"
 
@@ -22,6 +24,7 @@ typedef struct Fuse {
     IrNode **copies;   /* old id of a strided parameter -> its contiguous copy */
     bool *materialise; /* old id -> root of a kernel */
     bool *host_view;   /* old id -> view that stays outside */
+    bool is_apart;     /* one op per kernel */
     int32_t *group;    /* old id -> id of the root whose kernel computes it, GROUP_NONE or GROUP_MANY */
     uint32_t *cost;    /* old id -> rough work per element when computed in place */
     FuseSpace *space;  /* root id -> space */
@@ -437,7 +440,7 @@ static void decide_node(Fuse *f, const IrNode *node) {
     require_operands(f, node);
     if (!is_inlined(node))
         return;
-    if (f->materialise[node->id]) {
+    if (f->materialise[node->id] || (f->is_apart && is_kernel_op(node))) {
         become_root(f, node);
         return;
     }
@@ -709,11 +712,11 @@ static void build_region(Fuse *f, const IrRegion *old) {
     ir_set_results(&f->builder, results, old->results.count);
 }
 
-IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
+static IrFunction *fuse(PassContext *context, IrFunction *function, bool is_apart) {
     IrFunction *old = ir_rewrite_function(function, NULL, NULL); /* dead nodes would count as users */
     uint32_t n = old->node_count;
     Arena *arena = context->arena;
-    Fuse f = {.arena = arena, .old = old};
+    Fuse f = {.arena = arena, .old = old, .is_apart = is_apart};
     f.host = ARENA_ARRAY(arena, IrNode *, n);
     f.copies = ARENA_ARRAY(arena, IrNode *, n);
     f.materialise = ARENA_ARRAY(arena, bool, n);
@@ -736,6 +739,14 @@ IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
     f.builder = ir_builder_at(f.made, f.made->body);
     build_region(&f, old->body);
     return f.made;
+}
+
+IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
+    return fuse(context, function, false);
+}
+
+IrFunction *pass_fuse_apart(PassContext *context, IrFunction *function) {
+    return fuse(context, function, true);
 }
 
 /* ---- reading a fused region back

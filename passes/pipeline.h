@@ -26,6 +26,7 @@ typedef struct PassInfo {
     PassFunction run;
     bool required; /* --no-pass refuses */
     const char *summary;
+    PassFunction instead; /* what runs under --no-pass; NULL: nothing */
 } PassInfo;
 extern const PassInfo pass_table[];
 extern const uint32_t pass_count;
@@ -38,6 +39,7 @@ bool pass_pipeline_run(PassContext *context, IrModule *module, const PassOptions
 IrFunction *pass_promote(PassContext *context, IrFunction *function);
 IrFunction *pass_simplify(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse(PassContext *context, IrFunction *function);
+IrFunction *pass_fuse_apart(PassContext *context, IrFunction *function); /* one kernel per op */
 IrFunction *pass_schedule(PassContext *context, IrFunction *function);
 IrFunction *pass_memory(PassContext *context, IrFunction *function);
 
