@@ -39,7 +39,8 @@ static RefTensor *gather(Reference *r, const IrNode *node, RefTensor *x, RefTens
         for (int64_t i = 0; i < indices->size; i++) {
             int64_t at = indices->at[i].i;
             if ((at < 0 || at >= x->shape[axis]) && after)
-                ref_stop(r, REF_BROKEN, 0, "gather at %lld of %lld", (long long)at, (long long)x->shape[axis]);
+                ref_stop(r, REF_BROKEN, 0, "gather at %lld of %lld", (long long)at,
+                         (long long)x->shape[axis]);
             for (int64_t q = 0; q < after; q++)
                 y->at[(p * indices->size + i) * after + q] = x->at[(p * x->shape[axis] + at) * after + q];
         }
@@ -95,7 +96,8 @@ static bool factor(long double *a, int64_t n) {
 }
 
 /* One system, in lo's values or in hi's. */
-static void run_system(Reference *r, const IrNode *node, RefTensor **x, int64_t batch, bool wide, long double *out) {
+static void run_system(Reference *r, const IrNode *node, RefTensor **x, int64_t batch, bool wide,
+                       long double *out) {
     RefTensor *a = x[0], *last = x[node->operand_count - 1];
     int64_t n = a->shape[a->rank - 1], k = last->shape[last->rank - 1];
     long double *m = ARENA_ARRAY(r->arena, long double, (size_t)(n * n));
@@ -112,7 +114,8 @@ static RefTensor *solve(Reference *r, const IrNode *node, RefTensor **x) {
     RefTensor *a = x[0], *last = x[node->operand_count - 1];
     int64_t n = a->shape[a->rank - 1], k = last->shape[last->rank - 1], each = n * k;
     RefTensor *y = ref_tensor_like(r, a->dtype, last);
-    long double *lo = ARENA_ARRAY(r->arena, long double, (size_t)each), *hi = ARENA_ARRAY(r->arena, long double, (size_t)each);
+    long double *lo = ARENA_ARRAY(r->arena, long double, (size_t)each),
+                *hi = ARENA_ARRAY(r->arena, long double, (size_t)each);
     for (int64_t g = 0; each && g < y->size / each; g++) {
         run_system(r, node, x, g, false, lo);
         run_system(r, node, x, g, true, hi);

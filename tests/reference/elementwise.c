@@ -12,7 +12,8 @@
 #define NAME(name) wide_##name
 #include "tests/reference/real_ops.inc"
 
-/* ---- floats: where the outcome hangs on a rounding ------------------------------------------------------ */
+/* ---- floats: where the outcome hangs on a rounding ------------------------------------------------------
+ */
 
 /* Functions that are not rounded correctly, so that nothing of theirs is exact. */
 static bool is_approximate(Op op) {

@@ -80,7 +80,8 @@ static bool truth(Reference *r, RefFrame *frame, const IrNode *node) {
     return ref_value(r, frame, node)->at[0].i != 0;
 }
 
-static RefFrame *enter(Reference *r, const IrRegion *region, RefFrame *parent, uint32_t skip, RefTensor **values) {
+static RefFrame *enter(Reference *r, const IrRegion *region, RefFrame *parent, uint32_t skip,
+                       RefTensor **values) {
     RefFrame *frame = frame_new(r, region, parent);
     for (uint32_t i = skip; i < region->parameters.count; i++)
         keep_one(r, frame, region->parameters.items[i], values[i - skip]);
@@ -216,7 +217,8 @@ static RefTensor *compute(Reference *r, RefFrame *frame, const IrNode *node) {
 }
 
 /* The type that the node claims is the value's. */
-static void check_type(Reference *r, RefFrame *frame, const IrNode *node, uint32_t result, const RefTensor *x) {
+static void check_type(Reference *r, RefFrame *frame, const IrNode *node, uint32_t result,
+                       const RefTensor *x) {
     const IrType *type = &node->types[result];
     if (type->kind == IR_TOKEN)
         return;
@@ -265,7 +267,8 @@ int64_t ref_integer(Reference *r, RefFrame *frame, const IrNode *node) {
     return ref_value(r, frame, node)->at[0].i;
 }
 
-/* ---- entry ----------------------------------------------------------------------------------------------- */
+/* ---- entry -----------------------------------------------------------------------------------------------
+ */
 
 void ref_init(Reference *r, Arena *arena, const IrRegion *body) {
     *r = (Reference){.arena = arena};

@@ -7,7 +7,8 @@
 static int compare(const RefTensor *x, int64_t i, const RefTensor *y, int64_t j) {
     if (!dtype_is_float(x->dtype)) {
         int64_t a = x->at[i].i, b = y->at[j].i;
-        return x->dtype == DTYPE_u64 ? ((uint64_t)a > (uint64_t)b) - ((uint64_t)a < (uint64_t)b) : (a > b) - (a < b);
+        return x->dtype == DTYPE_u64 ? ((uint64_t)a > (uint64_t)b) - ((uint64_t)a < (uint64_t)b)
+                                     : (a > b) - (a < b);
     }
     long double a = x->at[i].hi, b = y->at[j].hi;
     if (isnan(a) || isnan(b))
@@ -52,7 +53,8 @@ static void sort_line(Reference *r, const RefTensor *x, Line line, bool descendi
 
 static RefTensor *sort(Reference *r, const IrNode *node, RefTensor *x) {
     RefTensor *y = ref_tensor_like(r, ir_dtype(node), x);
-    int64_t axis = node->attributes[0], n = x->shape[axis], *order = ARENA_ARRAY(r->arena, int64_t, (size_t)n);
+    int64_t axis = node->attributes[0], n = x->shape[axis],
+            *order = ARENA_ARRAY(r->arena, int64_t, (size_t)n);
     for (int64_t l = 0; n && l < x->size / n; l++) {
         Line line = line_at(x, axis, l);
         sort_line(r, x, line, node->attributes[1] == 1, order);
@@ -91,7 +93,8 @@ static void scan_line(const IrNode *node, const RefTensor *x, RefTensor *y, Line
         if (node->op == OP_cummax || node->op == OP_cummin) {
             int sign = compare(x, at, x, best);
             bool is_nan = dtype_is_float(x->dtype) && isnan(x->at[best].hi);
-            if (!is_nan && (node->op == OP_cummax ? sign > 0 : sign < 0 || (dtype_is_float(x->dtype) && isnan(e->hi))))
+            if (!is_nan &&
+                (node->op == OP_cummax ? sign > 0 : sign < 0 || (dtype_is_float(x->dtype) && isnan(e->hi))))
                 best = at;
             y->at[at] = x->at[best];
             continue;

@@ -1,4 +1,5 @@
-/* Program text evaluated by the reference: elaborated statement by statement into one unit, never compiled. */
+/* Program text evaluated by the reference: elaborated statement by statement into one unit, never compiled.
+ */
 #ifndef GMX_TESTS_REFERENCE_PROGRAM_H
 #define GMX_TESTS_REFERENCE_PROGRAM_H
 

@@ -85,14 +85,26 @@ static void take(const IrNode *node, Total *t, const RefTensor *x, int64_t i, Dt
     t->count++;
 }
 
+/* The library takes max and min over nothing (softmax of no elements): the number that any other replaces. */
+static RefElement identity(Dtype dtype, Identity which) {
+    RefElement e = {.exact = true};
+    bool lowest = which == IDENTITY_LOWEST;
+    int bits = 8 * dtype_info[dtype].bytes;
+    if (dtype_is_float(dtype))
+        e.hi = e.lo = lowest ? -INFINITY : INFINITY;
+    else if (dtype_kind(dtype) == KIND_SIGNED)
+        e.i = ref_wrap(dtype, (1ull << (bits - 1)) - !lowest);
+    else
+        e.i = lowest ? 0 : ref_wrap(dtype, UINT64_MAX);
+    return e;
+}
+
 static void store(Reference *r, const IrNode *node, RefTensor *y, int64_t at, Total *t, const RefTensor *x) {
     if (node->op == OP_max || node->op == OP_min) {
-        if (!t->count)
-            ref_stop(r, REF_BROKEN, 0, "%s over nothing", op_name(node->op));
-        y->at[at] = x->at[t->best];
+        y->at[at] = t->count ? x->at[t->best] : identity(y->dtype, op_info[node->op].identity);
     } else if (dtype_is_float(y->dtype)) {
-        long double limit = node->op == OP_prod ? exact_limit(y->dtype) / granularity(y->dtype)
-                                                : exact_limit(y->dtype);
+        long double limit =
+            node->op == OP_prod ? exact_limit(y->dtype) / granularity(y->dtype) : exact_limit(y->dtype);
         ref_set(y, at, t->lo, t->hi, (t->exact && t->reach < limit) || !t->count);
         /* Partial results that overflow in one order do not in another. */
         if (isinf(ref_round((Dtype)node->attributes[0], (double)(t->reach * 64))) && isfinite(t->hi))
@@ -154,7 +166,8 @@ RefTensor *ref_reduce(Reference *r, const IrNode *node, RefTensor *x) {
     int64_t *where = ARENA_ARRAY(r->arena, int64_t, (size_t)x->size);
     bool is_product = node->op == OP_prod || node->op == OP_all;
     for (int64_t i = 0; i < y->size; i++)
-        totals[i] = (Total){.lo = is_product, .hi = is_product, .reach = is_product, .i = is_product, .exact = true};
+        totals[i] =
+            (Total){.lo = is_product, .hi = is_product, .reach = is_product, .i = is_product, .exact = true};
     result_weights(node, x, weights);
     for (int64_t i = 0; i < x->size; i++, ref_next(x, index)) {
         for (uint32_t k = 0; k < x->rank; k++)
@@ -173,8 +186,8 @@ RefTensor *ref_reduce(Reference *r, const IrNode *node, RefTensor *x) {
 /* ---- matrix products -------------------------------------------------------------------------------------
  */
 
-static void dot(Reference *r, RefTensor *y, int64_t at, const RefTensor *a, int64_t i, const RefTensor *b, int64_t j,
-                int64_t n, int64_t step) {
+static void dot(Reference *r, RefTensor *y, int64_t at, const RefTensor *a, int64_t i, const RefTensor *b,
+                int64_t j, int64_t n, int64_t step) {
     Total t = {.exact = true};
     bool is_float = dtype_is_float(y->dtype);
     Dtype accumulator = dtype_info[y->dtype].compute;

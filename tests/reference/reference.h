@@ -2,8 +2,8 @@
  * ir/README.md, ir/ir.h and ir/ops.def.  It shares no code with passes/ and codegen/.
  *
  * Every float is known twice: `lo`, rounded to its dtype after each op, and `hi`, in long double.  Where the
- * two part, or where the outcome hangs on a rounding (a comparison of almost equal values, the floor of almost
- * an integer), evaluation stops with REF_UNSTABLE: such a program says nothing about a compiler.
+ * two part, or where the outcome hangs on a rounding (a comparison of almost equal values, the floor of
+ * almost an integer), evaluation stops with REF_UNSTABLE: such a program says nothing about a compiler.
  *
  * Values are computed when they are asked for, so that a check that nothing uses does not fail. */
 #ifndef GMX_TESTS_REFERENCE_H
@@ -66,11 +66,11 @@ int64_t ref_integer(Reference *r, RefFrame *frame, const IrNode *node);
 /* value.c */
 RefTensor *ref_tensor_new(Reference *r, Dtype dtype, uint32_t rank, const int64_t *shape);
 RefTensor *ref_tensor_like(Reference *r, Dtype dtype, const RefTensor *shape_of);
-int64_t ref_wrap(Dtype dtype, uint64_t bits);     /* the low bits of an integer, extended */
-double ref_round(Dtype dtype, double value);      /* to the nearest of a float dtype, ties to even */
-double ref_unit(Dtype dtype);                     /* the tolerance of answers of a float dtype */
+int64_t ref_wrap(Dtype dtype, uint64_t bits);        /* the low bits of an integer, extended */
+double ref_round(Dtype dtype, double value);         /* to the nearest of a float dtype, ties to even */
+double ref_unit(Dtype dtype);                        /* the tolerance of answers of a float dtype */
 long double ref_real(const RefTensor *x, int64_t i); /* any element as a number (hi of floats) */
-RefElement ref_load(Dtype dtype, const void *at); /* from memory in the dtype's own layout */
+RefElement ref_load(Dtype dtype, const void *at);    /* from memory in the dtype's own layout */
 /* Sets a float: rounds lo, lets hi overflow where the dtype does, and says whether it is still exact. */
 void ref_set(RefTensor *x, int64_t i, double lo, long double hi, bool exact);
 /* Computes scale and tolerance of a new tensor of floats; unstable where lo and hi part. */

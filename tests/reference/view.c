@@ -24,7 +24,8 @@ static int64_t checked_offset(const RefTensor *x, const int64_t *at) {
     return ref_offset(x, at);
 }
 
-static int64_t permute_source(const IrNode *node, const RefTensor *x, const int64_t *index, const int64_t *numbers) {
+static int64_t permute_source(const IrNode *node, const RefTensor *x, const int64_t *index,
+                              const int64_t *numbers) {
     int64_t at[IR_MAX_RANK];
     (void)numbers;
     for (uint32_t k = 0; k < x->rank; k++)
@@ -40,7 +41,8 @@ static bool is_dropped(const IrNode *node, uint32_t axis) {
 }
 
 /* numbers: start, extent, step per operand axis. */
-static int64_t slice_source(const IrNode *node, const RefTensor *x, const int64_t *index, const int64_t *numbers) {
+static int64_t slice_source(const IrNode *node, const RefTensor *x, const int64_t *index,
+                            const int64_t *numbers) {
     int64_t at[IR_MAX_RANK];
     for (uint32_t k = 0, next = 0; k < x->rank; k++)
         at[k] = numbers[3 * k] + (is_dropped(node, k) ? 0 : index[next++] * numbers[3 * k + 2]);
@@ -57,7 +59,8 @@ static int64_t broadcast_source(const IrNode *node, const RefTensor *x, const in
 }
 
 /* numbers: the result's extents, an offset per operand axis, a step per term. */
-static int64_t window_source(const IrNode *node, const RefTensor *x, const int64_t *index, const int64_t *numbers) {
+static int64_t window_source(const IrNode *node, const RefTensor *x, const int64_t *index,
+                             const int64_t *numbers) {
     int64_t at[IR_MAX_RANK];
     const int64_t *offsets = numbers + ir_rank(node), *steps = offsets + x->rank;
     for (uint32_t k = 0; k < x->rank; k++)

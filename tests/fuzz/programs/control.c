@@ -41,7 +41,8 @@ static bool op_if_statement(Generator *g) {
     Text condition = {0};
     bool ok = put_condition(g, &condition);
     if (ok) {
-        BEFORE("mut %s = %s\nif %s {\n    %s = %s(", name, x->name, condition.bytes, name, dtype_name(x->value->dtype));
+        BEFORE("mut %s = %s\nif %s {\n    %s = %s(", name, x->name, condition.bytes, name,
+               dtype_name(x->value->dtype));
         put_same_shape(g, &g->before, &m, 2);
         BEFORE(")\n}%s", chance(g, 50) ? "\n" : " else {\n");
         if (g->before.bytes[g->before.length - 2] == '{') {
@@ -83,8 +84,8 @@ static void put_row(Generator *g, const char *counter, const Variable *m) {
     if (!rows || rows->value->rank != m->value->rank + 1 ||
         memcmp(rows->value->shape + 1, m->value->shape, m->value->rank * sizeof *m->value->shape))
         return;
-    BEFORE("    %s = %s(%s - %s[%s %% %lld])\n", m->name, dtype_name(m->value->dtype), m->name, rows->name, counter,
-           (long long)rows->value->shape[0]);
+    BEFORE("    %s = %s(%s - %s[%s %% %lld])\n", m->name, dtype_name(m->value->dtype), m->name, rows->name,
+           counter, (long long)rows->value->shape[0]);
 }
 
 static bool op_loop(Generator *g) {
@@ -146,7 +147,8 @@ static bool op_function(Generator *g) {
     bool is_block = chance(g, 40);
     text_put(&g->functions, "fn %s(%s, %s%s)", name, one, two, chance(g, 10) ? "=2" : "");
     if (is_block)
-        text_put(&g->functions, " {\n    let t = %s\n    let u = t + %s\n    where(u > 1, u, t)\n}\n", inner.value.bytes, one);
+        text_put(&g->functions, " {\n    let t = %s\n    let u = t + %s\n    where(u > 1, u, t)\n}\n",
+                 inner.value.bytes, one);
     else
         text_put(&g->functions, " = %s\n", inner.value.bytes);
     text_free(&inner.value);
@@ -175,8 +177,8 @@ static bool op_comprehension(Generator *g) {
         case 2:
             return PUT("[%s[i + 1, j] - %s[i, j] for i in 0..%lld, j]", x->name, x->name, n > 0 ? n - 1 : 0);
         case 3:
-            return PUT("[%s(%s[i + p, j + q] for p in 0..2, q in 0..2) for i in 0..%lld, j in 0..%lld]", red, x->name,
-                       n > 0 ? n - 1 : 0, m > 0 ? m - 1 : 0);
+            return PUT("[%s(%s[i + p, j + q] for p in 0..2, q in 0..2) for i in 0..%lld, j in 0..%lld]", red,
+                       x->name, n > 0 ? n - 1 : 0, m > 0 ? m - 1 : 0);
         case 4:
             return PUT("[where(i <= j, %s[i, j], %s) for i, j]", x->name, literal(g, x->value));
         default:
@@ -189,5 +191,6 @@ static bool op_comprehension(Generator *g) {
     return PUT("[sum(where(j <= i, f64(%s[j]), 0) for j) for i in 0..%u]", x->name, below(g, 6));
 }
 
-const struct OperationRow controls[] = {{op_if, 20}, {op_if_statement, 12}, {op_loop, 45}, {op_function, 25}, {op_comprehension, 20}};
+const struct OperationRow controls[] = {
+    {op_if, 20}, {op_if_statement, 12}, {op_loop, 45}, {op_function, 25}, {op_comprehension, 20}};
 const uint32_t control_count = sizeof controls / sizeof *controls;

@@ -9,7 +9,8 @@
 
 enum { BUDGET = 3000000, TRIES = 400 };
 
-/* ---- choosing -------------------------------------------------------------------------------------------- */
+/* ---- choosing --------------------------------------------------------------------------------------------
+ */
 
 bool fits(const RefTensor *x, int want) {
     int kinds = want & (WANT_NUMBER | WANT_BOOL);
@@ -61,8 +62,8 @@ int64_t pick_extent(Generator *g) {
 }
 
 const char *pick_dtype(Generator *g) {
-    return ONE_OF(g, "bool", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "i64", "f16", "bf16", "f32",
-                  "f32", "f32", "f32", "f64", "f64", "f64");
+    return ONE_OF(g, "bool", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "i64", "f16", "bf16",
+                  "f32", "f32", "f32", "f32", "f64", "f64", "f64");
 }
 
 const char *literal(Generator *g, const RefTensor *beside) {
@@ -79,7 +80,8 @@ bool value_put(Generator *g, const char *format, ...) {
     return true;
 }
 
-/* ---- inputs ---------------------------------------------------------------------------------------------- */
+/* ---- inputs ----------------------------------------------------------------------------------------------
+ */
 
 static void put_number(Generator *g, Text *out, Dtype dtype, int style) {
     if (dtype == DTYPE_bool) {
@@ -88,7 +90,8 @@ static void put_number(Generator *g, Text *out, Dtype dtype, int style) {
     }
     if (!dtype_is_float(dtype)) {
         int limit = style == 1 ? 100 : 6;
-        text_put(out, "%d", (int)below(g, (uint32_t)limit) - (dtype_kind(dtype) == KIND_SIGNED ? limit / 2 : 0));
+        text_put(out, "%d",
+                 (int)below(g, (uint32_t)limit) - (dtype_kind(dtype) == KIND_SIGNED ? limit / 2 : 0));
         return;
     }
     if (style == 2 && chance(g, 4)) {
@@ -133,8 +136,8 @@ static void put_input(Generator *g, Text *out, const char *dtype_text, uint32_t 
         put_shape(out, rank, shape);
         text_put(out, ", dtype=%s)", dtype_text);
     } else if (size > 300) {
-        text_put(out, "%s(reshape((arange(%lld) * %u %% %u - %u)", dtype_text, (long long)size, 1 + below(g, 20),
-                 17 + below(g, 20), dtype_kind(dtype) == KIND_UNSIGNED ? 0 : below(g, 12));
+        text_put(out, "%s(reshape((arange(%lld) * %u %% %u - %u)", dtype_text, (long long)size,
+                 1 + below(g, 20), 17 + below(g, 20), dtype_kind(dtype) == KIND_UNSIGNED ? 0 : below(g, 12));
         text_put(out, dtype_is_float(dtype) ? " / 8, " : ", ");
         put_shape(out, rank, shape);
         text_put(out, "))");
@@ -163,7 +166,8 @@ static bool add_input(Generator *g) {
     fresh(g, "x", name);
     text_put(&text, "let %s = ", name);
     put_input(g, &text, pick_dtype(g), rank, shape);
-    RefTensor *value = ref_program_add(g->reference, text.bytes) ? ref_program_value(g->reference, name) : NULL;
+    RefTensor *value =
+        ref_program_add(g->reference, text.bytes) ? ref_program_value(g->reference, name) : NULL;
     if (value) {
         program_add(g->program, CHUNK_INPUT, name, text.bytes);
         push(g, name, value);
@@ -172,7 +176,8 @@ static bool add_input(Generator *g) {
     return value != NULL;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------ */
+/* ---- statements ------------------------------------------------------------------------------------------
+ */
 
 /* Values that show little: mostly NaN or infinite, or so large that tolerances say nothing. */
 static bool is_dull(Generator *g, const RefTensor *x) {
@@ -186,7 +191,8 @@ static bool is_dull(Generator *g, const RefTensor *x) {
     double largest = 0;
     for (int64_t i = 0; i < x->size; i++)
         largest = isfinite(x->at[i].hi) ? fmax(largest, (double)fabsl(x->at[i].hi)) : largest;
-    return (odd * 4 > x->size && !chance(g, 3)) || x->scale > 1e9 || (x->scale > 1e5 * fmax(largest, 1) && !chance(g, 5));
+    return (odd * 4 > x->size && !chance(g, 3)) || x->scale > 1e9 ||
+           (x->scale > 1e5 * fmax(largest, 1) && !chance(g, 5));
 }
 
 static void count_refusal(Generator *g) {
@@ -207,8 +213,9 @@ static bool judge(Generator *g, const RefTensor *value) {
         return !dull;
     }
     if (state->status == REF_BROKEN) {
-        fprintf(stderr, "broken IR: %s\n%s%s%s\n", state->message, g->functions.bytes ? g->functions.bytes : "",
-                g->before.bytes ? g->before.bytes : "", g->value.bytes);
+        fprintf(stderr, "broken IR: %s\n%s%s%s\n", state->message,
+                g->functions.bytes ? g->functions.bytes : "", g->before.bytes ? g->before.bytes : "",
+                g->value.bytes);
         g->has_failed = true; /* the whole program shows it */
         return true;
     }
@@ -291,7 +298,7 @@ bool generate_program(Program *p, uint64_t seed, GenerateCounts *counts) {
     g.may_fail = chance(&g, 4);
     for (int k = 0; k < 3; k++)
         g.extents[k] = pick_extent(&g);
-    uint32_t inputs = 2 + below(&g, 4), wanted = 5 + below(&g, chance(&g, 30) ? 36 : 12);
+    uint32_t inputs = 2 + below(&g, 4), wanted = 5 + below(&g, chance(&g, 12) ? 36 : 8);
     for (uint32_t i = 0; i < inputs; i++)
         add_input(&g);
     inputs = g.count;

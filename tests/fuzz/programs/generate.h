@@ -51,7 +51,8 @@ static inline uint32_t below(Generator *g, uint32_t n) {
 static inline bool chance(Generator *g, uint32_t percent) {
     return random_chance(&g->random, percent);
 }
-#define ONE_OF(g, ...) one_of(g, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define ONE_OF(g, ...)                                                                                       \
+    one_of(g, sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
 static inline const char *one_of(Generator *g, size_t n, const char *const *items) {
     return items[below(g, (uint32_t)n)];
 }

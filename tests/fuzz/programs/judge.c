@@ -17,6 +17,12 @@ static const struct {
 } configurations[CONFIGURATION_COUNT] = {{0, NULL}, {3, no_fuse}, {3, NULL}};
 const char *const configuration_names[CONFIGURATION_COUNT] = {"-O0", "-O3 --no-pass=fuse", "-O3"};
 
+static const char *cache_folder = "";
+
+void judge_set_cache(const char *folder) {
+    cache_folder = folder ? folder : "";
+}
+
 typedef struct Answer { /* of the reference */
     RefTensor *values[OUTPUT_MAX];
     char codes[OUTPUT_MAX][8]; /* the run-time error of each, or "" */
@@ -34,7 +40,8 @@ static void settle(Judgement *out, Verdict verdict, int configuration, const cha
     out->verdict = verdict;
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------- */
+/* ---- comparing -------------------------------------------------------------------------------------------
+ */
 
 static bool is_close(const RefTensor *want, int64_t i, double found) {
     const RefElement *e = &want->at[i];
@@ -48,14 +55,15 @@ static bool is_close(const RefTensor *want, int64_t i, double found) {
     return fabsl(e->hi - found) <= want->tolerance * want->scale + least;
 }
 
-static bool compare_element(Judgement *out, int configuration, uint32_t output, const RefTensor *want, int64_t i,
-                            const void *at) {
+static bool compare_element(Judgement *out, int configuration, uint32_t output, const RefTensor *want,
+                            int64_t i, const void *at) {
     RefElement found = ref_load(want->dtype, at);
     if (dtype_is_float(want->dtype) ? is_close(want, i, found.lo) : want->at[i].i == found.i)
         return true;
     if (dtype_is_float(want->dtype))
         settle(out, VERDICT_WRONG, configuration,
-               "r%u: element %lld of %lld (%s) is %.17g, not %.20Lg (%.17g in its own precision; off by %.3Lg, %.3g "
+               "r%u: element %lld of %lld (%s) is %.17g, not %.20Lg (%.17g in its own precision; off by "
+               "%.3Lg, %.3g "
                "allowed)",
                output, (long long)i, (long long)want->size, dtype_name(want->dtype), found.lo, want->at[i].hi,
                want->at[i].lo, fabsl(want->at[i].hi - found.lo),
@@ -67,9 +75,11 @@ static bool compare_element(Judgement *out, int configuration, uint32_t output, 
     return false;
 }
 
-static bool compare(Judgement *out, int configuration, uint32_t output, const RefTensor *want, const gmx_tensor *found) {
+static bool compare(Judgement *out, int configuration, uint32_t output, const RefTensor *want,
+                    const gmx_tensor *found) {
     const int64_t *shape = gmx_tensor_shape(found), *strides = gmx_tensor_strides(found);
-    bool same = (int)gmx_tensor_dtype(found) == (int)want->dtype && gmx_tensor_rank(found) == (int)want->rank &&
+    bool same = (int)gmx_tensor_dtype(found) == (int)want->dtype &&
+                gmx_tensor_rank(found) == (int)want->rank &&
                 !memcmp(shape, want->shape, want->rank * sizeof *shape);
     if (!same) {
         settle(out, VERDICT_WRONG, configuration, "r%u: another dtype or shape than %s of rank %u", output,
@@ -88,7 +98,8 @@ static bool compare(Judgement *out, int configuration, uint32_t output, const Re
     return true;
 }
 
-/* ---- running --------------------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------------------------
+ */
 
 static void drop(void *user, const char *text, size_t length) {
     (void)user, (void)text, (void)length;
@@ -133,7 +144,7 @@ static bool run(const char *text, int configuration, const Answer *answer, Judge
     gmx_options_init(&options);
     options.optimization = configurations[configuration].optimization;
     options.disabled_passes = configurations[configuration].disabled;
-    options.cache_directory = "";
+    options.cache_directory = configurations[configuration].disabled ? cache_folder : "";
     options.memory_bytes = (int64_t)1 << 30;
     options.write = options.write_error = drop;
     if (gmx_session_open(&options, &session) != GMX_OK) {
@@ -146,7 +157,8 @@ static bool run(const char *text, int configuration, const Answer *answer, Judge
     return ok;
 }
 
-/* ---- the reference --------------------------------------------------------------------------------------- */
+/* ---- the reference ---------------------------------------------------------------------------------------
+ */
 
 static bool answer_of(RefProgram *reference, uint32_t count, Answer *answer, Judgement *out) {
     const Reference *state = ref_program_state(reference);
@@ -198,7 +210,8 @@ void judge(const Program *program, int only, Judgement *out) {
     text_free(&text);
 }
 
-/* ---- literals for the reducer ---------------------------------------------------------------------------- */
+/* ---- literals for the reducer ----------------------------------------------------------------------------
+ */
 
 static void put_literal(const RefTensor *x, uint32_t axis, int64_t *at, Text *out) {
     if (axis == x->rank) {

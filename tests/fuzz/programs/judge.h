@@ -24,6 +24,9 @@ typedef struct Judgement {
     char message[600];
 } Judgement;
 
+/* A folder for compiled kernels of programs with fusion off, which are few and small; NULL: none.  It belongs
+ * to one run of the fuzzer, so that no kernel of another compiler is met. */
+void judge_set_cache(const char *folder);
 /* `only`: one configuration, -1: all. */
 void judge(const Program *program, int only, Judgement *out);
 /* A GMX literal of the reference's value of a name of the body; false: there is none of this size. */

@@ -2,10 +2,11 @@
  *
  *     fuzz_programs [--count N] [--seed S] [--seconds LIMIT] [--show] [--no-reduce] [--out FOLDER]
  *
- * Program number i has the seed S + i.  Programs run in a child process that is started again after a crash or
- * a time-out.  The exit status is 1 if any program fails.  --show prints the programs instead. */
+ * Program number i has the seed S + i.  Programs run in a child process that is started again after a crash
+ * or a time-out.  The exit status is 1 if any program fails.  --show prints the programs instead. */
 #include "tests/fuzz/programs/reduce.h"
 
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,8 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- the child ------------------------------------------------------------------------------------------- */
+/* ---- the child -------------------------------------------------------------------------------------------
+ */
 
 /* Judges programs until one fails; the failure is in the state. */
 static void work(State *s, const Options *o) {
@@ -59,7 +61,8 @@ static void work(State *s, const Options *o) {
         else if (verdict != VERDICT_PASS)
             return;
         if (verdict == VERDICT_REFUSED && getenv("GMX_FUZZ_REFUSALS"))
-            fprintf(stderr, "seed %llu refused as a whole: %s", (unsigned long long)(o->seed + s->next), s->judgement.message);
+            fprintf(stderr, "seed %llu refused as a whole: %s", (unsigned long long)(o->seed + s->next),
+                    s->judgement.message);
         s->passed += verdict == VERDICT_PASS;
         s->ops += verdict == VERDICT_PASS ? s->program.ops : 0;
         s->failing_as_expected += s->judgement.has_failed;
@@ -96,7 +99,8 @@ static bool run_child(State *s, const Options *o) {
     return s->next < o->count;
 }
 
-/* ---- reports --------------------------------------------------------------------------------------------- */
+/* ---- reports ---------------------------------------------------------------------------------------------
+ */
 
 static void print_program(const Program *p) {
     Text text = {0};
@@ -135,7 +139,8 @@ static void report(State *s, const Options *o) {
         p->chunk_count = 0;
     if (!o->no_reduce && p->chunk_count) {
         reduce(p, &j, o->seconds);
-        printf("reduced, %s: %s\n", j.configuration >= 0 ? configuration_names[j.configuration] : "", j.message);
+        printf("reduced, %s: %s\n", j.configuration >= 0 ? configuration_names[j.configuration] : "",
+               j.message);
     }
     if (p->chunk_count)
         print_program(p);
@@ -148,13 +153,16 @@ static void report(State *s, const Options *o) {
 static void print_summary(const State *s, const Options *o, uint64_t failures) {
     const GenerateCounts *c = &s->counts;
     uint64_t redrawn = s->unstable + s->refused + s->short_ones;
-    printf("%llu programs from seed %llu: %llu passed (%llu of them run-time errors), %llu failed, %llu redrawn (%.1f %%: %llu "
+    printf("%llu programs from seed %llu: %llu passed (%llu of them run-time errors), %llu failed, %llu "
+           "redrawn (%.1f %%: %llu "
            "precisions disagree, %llu refused, %llu too short); %llu statements in those that passed\n",
            (unsigned long long)o->count, (unsigned long long)o->seed, (unsigned long long)s->passed,
-           (unsigned long long)s->failing_as_expected, (unsigned long long)failures, (unsigned long long)redrawn,
-           100.0 * (double)redrawn / (double)(o->count ? o->count : 1), (unsigned long long)s->unstable,
-           (unsigned long long)s->refused, (unsigned long long)s->short_ones, (unsigned long long)s->ops);
-    printf("statements drawn %llu: kept %llu, refused %llu, precisions disagree %llu, dull %llu, run-time errors %llu; refused:",
+           (unsigned long long)s->failing_as_expected, (unsigned long long)failures,
+           (unsigned long long)redrawn, 100.0 * (double)redrawn / (double)(o->count ? o->count : 1),
+           (unsigned long long)s->unstable, (unsigned long long)s->refused, (unsigned long long)s->short_ones,
+           (unsigned long long)s->ops);
+    printf("statements drawn %llu: kept %llu, refused %llu, precisions disagree %llu, dull %llu, run-time "
+           "errors %llu; refused:",
            (unsigned long long)c->tried, (unsigned long long)c->kept, (unsigned long long)c->refused,
            (unsigned long long)c->unstable, (unsigned long long)c->dull, (unsigned long long)c->failed);
     for (int i = 0; i < 1000; i++)
@@ -163,7 +171,8 @@ static void print_summary(const State *s, const Options *o, uint64_t failures) {
     printf("\n");
 }
 
-/* ---- options --------------------------------------------------------------------------------------------- */
+/* ---- options ---------------------------------------------------------------------------------------------
+ */
 
 static bool parse_options(Options *o, int argc, char **argv) {
     *o = (Options){.seed = 1, .count = 100, .seconds = 30};
@@ -202,11 +211,18 @@ static void show(State *s, const Options *o) {
         }
 }
 
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk) {
+    (void)info, (void)kind, (void)walk;
+    return remove(path);
+}
+
 int main(int argc, char **argv) {
     Options options;
     uint64_t failures = 0;
     if (!parse_options(&options, argc, argv)) {
-        fputs("usage: fuzz_programs [--count N] [--seed S] [--seconds LIMIT] [--show] [--no-reduce] [--out FOLDER]\n", stderr);
+        fputs("usage: fuzz_programs [--count N] [--seed S] [--seconds LIMIT] [--show] [--no-reduce] [--out "
+              "FOLDER]\n",
+              stderr);
         return 2;
     }
     State *state = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -216,15 +232,19 @@ int main(int argc, char **argv) {
         show(state, &options);
         return 0;
     }
+    char folder[] = "/tmp/gmx-fuzz-XXXXXX";
+    judge_set_cache(mkdtemp(folder));
     while (run_child(state, &options)) {
         report(state, &options);
         if (++failures == FAILURE_MAX)
             break;
         state->next++;
     }
+    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     print_summary(state, &options, failures);
     bool too_many = state->unstable * 100 > options.count * UNSTABLE_PERCENT;
     if (too_many)
-        printf("more than %d %% of the programs were redrawn because two precisions disagree\n", UNSTABLE_PERCENT);
+        printf("more than %d %% of the programs were redrawn because two precisions disagree\n",
+               UNSTABLE_PERCENT);
     return failures || too_many;
 }

@@ -1,11 +1,11 @@
-/* Single operations: each draws operands and writes one expression.  What does not fit is refused by the front
- * end and drawn again, so these need to be right often, not always. */
+/* Single operations: each draws operands and writes one expression.  What does not fit is refused by the
+ * front end and drawn again, so these need to be right often, not always. */
 #include "tests/fuzz/programs/generate.h"
 
 #define TAKE(variable, want)                                                                                 \
     const Variable *variable = pick(g, want);                                                                \
     if (!variable)                                                                                           \
-        return false
+    return false
 #define PUT(...) value_put(g, __VA_ARGS__)
 
 static int axis_of(Generator *g, const Variable *x) {
@@ -24,10 +24,11 @@ static bool op_chain(Generator *g) {
 static bool op_unary(Generator *g) {
     TAKE(x, WANT_NUMBER);
     return PUT("%s(%s)",
-               ONE_OF(g, "sqrt", "exp", "log", "tanh", "sin", "cos", "erf", "expm1", "log1p", "exp2", "log2", "log10",
-                      "cbrt", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfc", "floor",
-                      "round", "sign", "abs", "isinf", "signbit", "rsqrt", "mish", "softsign", "hardswish", "relu6",
-                      "logsigmoid", "hardsigmoid", "nan_to_num", "deg2rad", "sinc", "trunc", "ceil"),
+               ONE_OF(g, "sqrt", "exp", "log", "tanh", "sin", "cos", "erf", "expm1", "log1p", "exp2", "log2",
+                      "log10", "cbrt", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh",
+                      "atanh", "erfc", "floor", "round", "sign", "abs", "isinf", "signbit", "rsqrt", "mish",
+                      "softsign", "hardswish", "relu6", "logsigmoid", "hardsigmoid", "nan_to_num", "deg2rad",
+                      "sinc", "trunc", "ceil"),
                x->name);
 }
 
@@ -35,11 +36,12 @@ static bool op_binary(Generator *g) {
     TAKE(x, 0);
     const Variable *y = pick_beside(g, x, 0);
     if (chance(g, 60))
-        return PUT("%s %s %s", x->name, ONE_OF(g, "+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "+", "*"),
+        return PUT("%s %s %s", x->name,
+                   ONE_OF(g, "+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "+", "*"),
                    y->name);
     return PUT("%s(%s, %s)",
-               ONE_OF(g, "minimum", "maximum", "fmod", "hypot", "atan2", "copysign", "logical_and", "logical_or",
-                      "logical_xor", "fmax", "fmin", "logaddexp", "isclose", "add", "mul"),
+               ONE_OF(g, "minimum", "maximum", "fmod", "hypot", "atan2", "copysign", "logical_and",
+                      "logical_or", "logical_xor", "fmax", "fmin", "logaddexp", "isclose", "add", "mul"),
                x->name, y->name);
 }
 
@@ -50,7 +52,8 @@ static bool op_bits(Generator *g) {
         return PUT("%s(%s, %u)", ONE_OF(g, "left_shift", "right_shift"), x->name, below(g, 12));
     if (chance(g, 15))
         return PUT("bitwise_not(%s)", x->name);
-    return PUT("%s(%s, %s)", ONE_OF(g, "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "minimum"),
+    return PUT("%s(%s, %s)",
+               ONE_OF(g, "bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "minimum"),
                x->name, y->name);
 }
 
@@ -59,7 +62,8 @@ static bool op_literal(Generator *g) {
     const char *op = ONE_OF(g, "+", "-", "*", "/", "//", "%", "^", "<", ">=", "==", "^");
     if (chance(g, 25))
         return PUT("%s %s %s", literal(g, x->value), op, x->name);
-    return PUT("%s %s %s", x->name, op, op[0] == '^' ? ONE_OF(g, "2", "3", "0.5", "2.0", "-1", "1.5", "0") : literal(g, x->value));
+    return PUT("%s %s %s", x->name, op,
+               op[0] == '^' ? ONE_OF(g, "2", "3", "0.5", "2.0", "-1", "1.5", "0") : literal(g, x->value));
 }
 
 static bool op_divide(Generator *g) {
@@ -67,7 +71,8 @@ static bool op_divide(Generator *g) {
     const Variable *y = pick_beside(g, x, WANT_INTEGER);
     if (g->may_fail && chance(g, 30))
         return PUT("%s %s %s", x->name, ONE_OF(g, "//", "%"), y->name);
-    return PUT("%s %s where(%s == 0, %u, %s)", x->name, ONE_OF(g, "//", "%"), y->name, 1 + below(g, 3), y->name);
+    return PUT("%s %s where(%s == 0, %u, %s)", x->name, ONE_OF(g, "//", "%"), y->name, 1 + below(g, 3),
+               y->name);
 }
 
 static bool op_where(Generator *g) {
@@ -202,8 +207,9 @@ static bool op_rearrange(Generator *g) {
     case 4:
         return PUT("diff(%s, axis=%d)", x->name, axis);
     case 5:
-        return x->value->rank >= 2 ? PUT("%s(%s, k=%d)", ONE_OF(g, "tril", "triu"), x->name, (int)below(g, 5) - 2)
-                                   : PUT("diag(%s)", x->name);
+        return x->value->rank >= 2
+                   ? PUT("%s(%s, k=%d)", ONE_OF(g, "tril", "triu"), x->name, (int)below(g, 5) - 2)
+                   : PUT("diag(%s)", x->name);
     case 6:
         return x->value->rank == 2 ? PUT("diagonal(%s, offset=%d)", x->name, (int)below(g, 3) - 1)
                                    : PUT("outer(%s, %s)", x->name, pick(g, WANT_AXES)->name);
@@ -224,7 +230,8 @@ static bool op_concat(Generator *g) {
         const Variable *v = pick(g, WANT_AXES);
         bool same = v->value->rank == x->value->rank;
         for (uint32_t k = 0; same && k < x->value->rank; k++)
-            same = (int)k == axis || (int)k == axis + (int)x->value->rank || v->value->shape[k] == x->value->shape[k];
+            same = (int)k == axis || (int)k == axis + (int)x->value->rank ||
+                   v->value->shape[k] == x->value->shape[k];
         y = same ? v : y;
     }
     if (same_shape(x->value, y->value) && chance(g, 40))
@@ -241,7 +248,8 @@ static bool op_gather(Generator *g) {
     const Variable *index = pick(g, WANT_INTEGER | WANT_AXES);
     if (index && index->value->rank <= 2 && chance(g, 60)) {
         bool loose = g->may_fail && chance(g, 50);
-        return PUT("take(%s, i64(%s)%s%.0lld, axis=%u)", x->name, index->name, loose ? "" : " % ", loose ? 0LL : (long long)n, axis);
+        return PUT("take(%s, i64(%s)%s%.0lld, axis=%u)", x->name, index->name, loose ? "" : " % ",
+                   loose ? 0LL : (long long)n, axis);
     }
     PUT(axis ? "%s[:, [" : "%s[[", x->name);
     if (axis > 1)
@@ -253,8 +261,9 @@ static bool op_gather(Generator *g) {
 
 static bool op_reduce(Generator *g) {
     TAKE(x, chance(g, 95) ? WANT_AXES : 0);
-    const char *name = ONE_OF(g, "sum", "sum", "sum", "prod", "mean", "mean", "max", "max", "min", "any", "all", "argmax",
-                              "argmin", "var", "std", "count_nonzero", "norm", "logsumexp", "ptp");
+    const char *name =
+        ONE_OF(g, "sum", "sum", "sum", "prod", "mean", "mean", "max", "max", "min", "any", "all", "argmax",
+               "argmin", "var", "std", "count_nonzero", "norm", "logsumexp", "ptp");
     PUT("%s(%s", name, x->name);
     if (x->value->rank >= 2 && chance(g, 15))
         PUT(", axis=(%u, %d)", below(g, x->value->rank - 1), -1);
@@ -269,14 +278,16 @@ static bool op_normalise(Generator *g) {
     if (chance(g, 25))
         return PUT("layer_norm(%s, %lld, eps=0.5)", x->name, (long long)x->value->shape[x->value->rank - 1]);
     if (chance(g, 25))
-        return PUT("%s / (1 + %s(abs(%s), axis=%d, keepdims=true))", x->name, ONE_OF(g, "max", "sum", "mean"), x->name, axis);
+        return PUT("%s / (1 + %s(abs(%s), axis=%d, keepdims=true))", x->name, ONE_OF(g, "max", "sum", "mean"),
+                   x->name, axis);
     return PUT("%s(%s, axis=%d)", ONE_OF(g, "softmax", "log_softmax", "softmax"), x->name, axis);
 }
 
 static bool op_product(Generator *g) {
     TAKE(x, WANT_AXES);
     const Variable *y = x;
-    const char *left = x->value->rank > 1 && chance(g, 30) ? ".T" : "", *right = x->value->rank > 1 ? ".T" : "";
+    const char *left = x->value->rank > 1 && chance(g, 30) ? ".T" : "",
+               *right = x->value->rank > 1 ? ".T" : "";
     int64_t inner = x->value->shape[left[0] ? 0 : x->value->rank - 1];
     if (left[0])
         right = "";
@@ -284,7 +295,8 @@ static bool op_product(Generator *g) {
         const Variable *v = pick(g, WANT_AXES);
         const RefTensor *t = v->value;
         if (t->rank <= 3 && (t->rank == 1 || t->rank == 2 || t->rank == x->value->rank)) {
-            bool plain = t->shape[t->rank > 1 ? t->rank - 2 : 0] == inner, turned = t->rank == 2 && t->shape[1] == inner;
+            bool plain = t->shape[t->rank > 1 ? t->rank - 2 : 0] == inner,
+                 turned = t->rank == 2 && t->shape[1] == inner;
             if (!plain && !turned)
                 continue;
             y = v;
@@ -302,7 +314,8 @@ static bool op_einsum(Generator *g) {
     TAKE(x, WANT_MATRIX);
     const Variable *y = pick_beside(g, x, WANT_MATRIX);
     if (x->value->rank == 2 && y->value->rank == 2)
-        return PUT("einsum(\"%s\", %s, %s)", ONE_OF(g, "ij,ij->i", "ij,ij->ji", "ij,ij->", "ij,ik->jk", "ij,kj->ik", "ij,ij->j"),
+        return PUT("einsum(\"%s\", %s, %s)",
+                   ONE_OF(g, "ij,ij->i", "ij,ij->ji", "ij,ij->", "ij,ik->jk", "ij,kj->ik", "ij,ij->j"),
                    x->name, y->name);
     return PUT("einsum(\"%s\", %s)", ONE_OF(g, "...ij->...ji", "...ij->...i", "...i->..."), x->name);
 }
@@ -320,7 +333,8 @@ static bool op_order(Generator *g) {
     case 3:
         return PUT("cumsum(%s)", x->name);
     case 4:
-        return PUT("searchsorted(sort(flatten(%s)), %s%s)", x->name, pick(g, 0)->name, chance(g, 40) ? ", side=\"right\"" : "");
+        return PUT("searchsorted(sort(flatten(%s)), %s%s)", x->name, pick(g, 0)->name,
+                   chance(g, 40) ? ", side=\"right\"" : "");
     default:
         return PUT("bincount(abs(i64(flatten(%s))) %% %u)", x->name, 1 + below(g, 20));
     }
@@ -330,7 +344,8 @@ static bool op_make(Generator *g) {
     TAKE(x, WANT_AXES);
     switch (below(g, 6)) {
     case 0:
-        return PUT("arange(%s.shape[%u])%s", x->name, below(g, x->value->rank), ONE_OF(g, "", " * 0.5", " % 3", " + 1"));
+        return PUT("arange(%s.shape[%u])%s", x->name, below(g, x->value->rank),
+                   ONE_OF(g, "", " * 0.5", " % 3", " + 1"));
     case 1:
         return PUT("%s(%s.shape, seed=%u)", ONE_OF(g, "rand", "randn"), x->name, below(g, 99));
     case 2:
@@ -350,14 +365,16 @@ static bool op_system(Generator *g) {
         (x->value->dtype != DTYPE_f32 && x->value->dtype != DTYPE_f64))
         return false;
     if (chance(g, 50))
-        return PUT("cholesky(%s @ %s.T + 5 * cast(eye(%s.shape[0]), %s.dtype))", x->name, x->name, x->name, x->name);
-    return PUT("solve(%s @ %s.T + 9 * cast(eye(%s.shape[0]), %s.dtype), %s)", x->name, x->name, x->name, x->name, x->name);
+        return PUT("cholesky(%s @ %s.T + 5 * cast(eye(%s.shape[0]), %s.dtype))", x->name, x->name, x->name,
+                   x->name);
+    return PUT("solve(%s @ %s.T + 9 * cast(eye(%s.shape[0]), %s.dtype), %s)", x->name, x->name, x->name,
+               x->name, x->name);
 }
 
 const struct OperationRow operations[] = {
-    {op_chain, 22},  {op_unary, 6},   {op_binary, 16}, {op_bits, 4},   {op_literal, 8},   {op_divide, 3},
-    {op_where, 6},   {op_cast, 8},    {op_index, 14},  {op_axes, 9},   {op_reshape, 6},   {op_spread, 3},
-    {op_rearrange, 6}, {op_concat, 6}, {op_gather, 6}, {op_reduce, 16}, {op_normalise, 5}, {op_product, 8},
-    {op_einsum, 2},  {op_order, 5},   {op_make, 3},    {op_system, 1},
+    {op_chain, 22},    {op_unary, 6},  {op_binary, 16}, {op_bits, 4},    {op_literal, 8},   {op_divide, 3},
+    {op_where, 6},     {op_cast, 8},   {op_index, 14},  {op_axes, 9},    {op_reshape, 6},   {op_spread, 3},
+    {op_rearrange, 6}, {op_concat, 6}, {op_gather, 6},  {op_reduce, 16}, {op_normalise, 5}, {op_product, 8},
+    {op_einsum, 2},    {op_order, 5},  {op_make, 3},    {op_system, 1},
 };
 const uint32_t operation_count = sizeof operations / sizeof *operations;

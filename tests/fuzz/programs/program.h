@@ -24,8 +24,8 @@ typedef struct Chunk {
 
 typedef struct Program {
     uint64_t seed;
-    bool in_function;  /* the body is a function of the inputs; else it stands at the top level */
-    uint32_t ops;      /* how many statements were generated */
+    bool in_function; /* the body is a function of the inputs; else it stands at the top level */
+    uint32_t ops;     /* how many statements were generated */
     uint32_t chunk_count, output_count;
     Chunk chunks[CHUNK_MAX];
     char outputs[OUTPUT_MAX][NAME_SIZE]; /* names of the body whose values count */
