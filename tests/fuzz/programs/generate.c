@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUDGET = 3000000, TRIES = 400 };
+enum { BUDGET = 3000000, TRIES = 400, FOCUS_WEIGHT = 90 };
 
 /* ---- choosing --------------------------------------------------------------------------------------------
  */
@@ -225,13 +225,18 @@ static bool judge(Generator *g, const RefTensor *value) {
     return g->has_failed;
 }
 
+static uint32_t weight_of(const Generator *g, const struct OperationRow *rows, uint32_t i) {
+    bool is_focus = rows == operations && (i == g->focus[0] || i == g->focus[1]);
+    return rows[i].weight + (is_focus ? FOCUS_WEIGHT : 0);
+}
+
 static const struct OperationRow *pick_row(Generator *g, const struct OperationRow *rows, uint32_t count) {
-    uint32_t total = 0;
-    for (uint32_t i = 0; i < count; i++)
-        total += rows[i].weight;
-    uint32_t at = below(g, total), i = 0;
-    while (at >= rows[i].weight)
-        at -= rows[i++].weight;
+    uint32_t total = 0, i = 0;
+    for (uint32_t k = 0; k < count; k++)
+        total += weight_of(g, rows, k);
+    uint32_t at = below(g, total);
+    while (at >= weight_of(g, rows, i))
+        at -= weight_of(g, rows, i++);
     return &rows[i];
 }
 
@@ -294,8 +299,11 @@ bool generate_program(Program *p, uint64_t seed, GenerateCounts *counts) {
     p->seed = seed;
     p->chunk_count = p->output_count = p->used = 0;
     p->in_function = chance(&g, 70);
+    p->staged = !p->in_function && chance(&g, 60);
     g.reference = ref_program_open(true, BUDGET);
-    g.may_fail = chance(&g, 4);
+    g.may_fail = chance(&g, 8);
+    for (int k = 0; k < 2; k++)
+        g.focus[k] = below(&g, chance(&g, 60) ? operation_count : 1000); /* or none */
     for (int k = 0; k < 3; k++)
         g.extents[k] = pick_extent(&g);
     uint32_t inputs = 2 + below(&g, 4), wanted = 5 + below(&g, chance(&g, 12) ? 36 : 8);
@@ -307,6 +315,7 @@ bool generate_program(Program *p, uint64_t seed, GenerateCounts *counts) {
         made += try_statement(&g, control_percent);
     choose_outputs(&g, inputs);
     p->ops = made;
+    p->staged = p->staged && !g.has_failed; /* sizes known between pieces turn some errors into broadcasts */
     ref_program_close(g.reference);
     text_free(&g.functions);
     text_free(&g.before);

@@ -21,6 +21,7 @@ typedef struct Generator {
     uint32_t count, next;
     int64_t extents[3]; /* that shapes are made of, so that they meet */
     bool may_fail, has_failed;
+    uint32_t focus[2]; /* operations that this program has more of */
 
     /* The statement being made: */
     Text functions; /* declarations that it needs */

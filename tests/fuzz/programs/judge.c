@@ -138,6 +138,16 @@ static bool check_run(gmx_session *session, gmx_status status, int configuration
     return true;
 }
 
+static gmx_status run_pieces(gmx_session *session, const char *text) {
+    gmx_status status = GMX_OK;
+    while (text && status == GMX_OK) {
+        const char *mark = strstr(text, STAGE_MARK);
+        status = gmx_run_text(session, "program.gmx", text, mark ? mark - text : -1);
+        text = mark ? mark + strlen(STAGE_MARK) : NULL;
+    }
+    return status;
+}
+
 static bool run(const char *text, int configuration, const Answer *answer, Judgement *out) {
     gmx_options options;
     gmx_session *session;
@@ -151,7 +161,7 @@ static bool run(const char *text, int configuration, const Answer *answer, Judge
         settle(out, VERDICT_WRONG, configuration, "no session");
         return false;
     }
-    gmx_status status = gmx_run_text(session, "program.gmx", text, -1);
+    gmx_status status = run_pieces(session, text);
     bool ok = check_run(session, status, configuration, answer, out);
     gmx_session_close(session);
     return ok;
@@ -239,7 +249,7 @@ bool judge_literal(const Program *program, const char *name, Text *out) {
     Text text = {0};
     int64_t at = 0;
     *top = *program;
-    top->in_function = false;
+    top->in_function = top->staged = false;
     program_write(top, &text);
     RefProgram *reference = ref_program_open(false, BUDGET);
     RefTensor *x = ref_program_add(reference, text.bytes) ? ref_program_value(reference, name) : NULL;

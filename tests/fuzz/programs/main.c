@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FAILURE_MAX = 64, UNSTABLE_PERCENT = 5 };
+enum { FAILURE_MAX = 64, UNSTABLE_PERCENT = 5, PROGRESS_SECONDS = 30 };
 
 typedef struct Options {
     uint64_t seed, count;
@@ -70,7 +70,7 @@ static void work(State *s, const Options *o) {
 }
 
 /* Starts a child at program number s->next and waits until it stops; false: all were judged. */
-static bool run_child(State *s, const Options *o) {
+static bool run_child(State *s, const Options *o, double *shown) {
     fflush(NULL);
     s->started = now();
     pid_t child = fork();
@@ -86,6 +86,10 @@ static bool run_child(State *s, const Options *o) {
         if (!late && now() > *(volatile double *)&s->started + o->seconds) {
             late = true;
             kill(child, SIGKILL);
+        }
+        if (now() > *shown + PROGRESS_SECONDS) {
+            *shown = now();
+            fprintf(stderr, "%llu programs\n", (unsigned long long)*(volatile uint64_t *)&s->next);
         }
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     }
@@ -234,7 +238,8 @@ int main(int argc, char **argv) {
     }
     char folder[] = "/tmp/gmx-fuzz-XXXXXX";
     judge_set_cache(mkdtemp(folder));
-    while (run_child(state, &options)) {
+    double shown = now();
+    while (run_child(state, &options, &shown)) {
         report(state, &options);
         if (++failures == FAILURE_MAX)
             break;

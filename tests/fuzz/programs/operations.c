@@ -371,10 +371,32 @@ static bool op_system(Generator *g) {
                x->name, x->name);
 }
 
+/* Fails when it runs, for some data. */
+static bool op_failing(Generator *g) {
+    TAKE(x, WANT_INTEGER | WANT_AXES);
+    const Variable *y = pick(g, WANT_AXES);
+    if (!g->may_fail)
+        return false;
+    switch (below(g, 6)) {
+    case 0:
+        return PUT("take(%s, i64(%s) + %u, axis=0)", y->name, x->name, below(g, 4));
+    case 1:
+        return PUT("%s[i64(%s) - %u]", y->name, x->name, below(g, 4));
+    case 2:
+        return PUT("%s %s (%s // 2)", x->name, ONE_OF(g, "//", "%"), x->name);
+    case 3:
+        return PUT("%s ^ (i32(%s) - 1)", x->name, x->name);
+    case 4:
+        return PUT("%s + arange(abs(i64(sum(%s))) %% %u)", y->name, x->name, 2 + below(g, 6));
+    default:
+        return PUT("%s[abs(i64(sum(%s))) %% %u]", y->name, x->name, 1 + below(g, 9));
+    }
+}
+
 const struct OperationRow operations[] = {
     {op_chain, 22},    {op_unary, 6},  {op_binary, 16}, {op_bits, 4},    {op_literal, 8},   {op_divide, 3},
     {op_where, 6},     {op_cast, 8},   {op_index, 14},  {op_axes, 9},    {op_reshape, 6},   {op_spread, 3},
     {op_rearrange, 6}, {op_concat, 6}, {op_gather, 6},  {op_reduce, 16}, {op_normalise, 5}, {op_product, 8},
-    {op_einsum, 2},    {op_order, 5},  {op_make, 3},    {op_system, 1},
+    {op_einsum, 2},    {op_order, 5},  {op_make, 3},    {op_system, 1},  {op_failing, 12},
 };
 const uint32_t operation_count = sizeof operations / sizeof *operations;

@@ -96,7 +96,14 @@ void program_write(const Program *p, Text *out) {
         text_put(out, ")\n");
         return;
     }
-    write_kind(p, CHUNK_STATEMENT, "", out);
+    uint32_t written = 0;
+    for (uint32_t i = 0; i < p->chunk_count; i++) {
+        if (p->chunks[i].kind != CHUNK_STATEMENT)
+            continue;
+        if (p->staged && written++ % 3 == 0)
+            text_put(out, STAGE_MARK);
+        write_chunk(p, &p->chunks[i], "", out);
+    }
     for (uint32_t i = 0; i < p->output_count; i++)
         text_put(out, "let r%u = %s\n", i, p->outputs[i]);
 }

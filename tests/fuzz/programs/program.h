@@ -25,6 +25,7 @@ typedef struct Chunk {
 typedef struct Program {
     uint64_t seed;
     bool in_function; /* the body is a function of the inputs; else it stands at the top level */
+    bool staged;      /* at the top level: run piece by piece in one session, as in the REPL */
     uint32_t ops;     /* how many statements were generated */
     uint32_t chunk_count, output_count;
     Chunk chunks[CHUNK_MAX];
@@ -48,6 +49,8 @@ void text_put_list(Text *text, const char *format, va_list arguments);
 void text_clear(Text *text);
 void text_free(Text *text);
 
+/* Stands between the pieces of a staged program. */
+#define STAGE_MARK "# stage\n"
 /* The source text of a program; its results are the globals r0, r1, … */
 void program_write(const Program *p, Text *out);
 

@@ -302,6 +302,11 @@ void reduce(Program *program, Judgement *judgement, double seconds) {
             r.trial->in_function = false;
             again |= accept(&r);
         }
+        if (program->staged) {
+            begin(&r);
+            r.trial->staged = false;
+            again |= accept(&r);
+        }
     }
     free(trial);
 }
