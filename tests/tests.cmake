@@ -113,7 +113,7 @@ if(TARGET libgmx AND TARGET libgmx-llvm)
   add_executable(fuzz_programs ${fuzz_program_sources})
   target_link_libraries(fuzz_programs PRIVATE libgmx gmx_frontend gmx_ir m)
   add_dependencies(fuzz_programs libgmx-llvm)
-  gmx_test(fuzz_programs fuzz_programs --seed 1 --count 60)
+  gmx_test(fuzz_programs fuzz_programs --seed 1 --count 35 --seconds 120)
 endif()
 
 # The commands as a user meets them.

@@ -95,7 +95,7 @@ static bool op_loop(Generator *g) {
         return false;
     fresh(g, "m", first);
     fresh(g, "n", second);
-    fresh(g, "i", counter);
+    fresh(g, "at", counter);
     Variable m = renamed(x, first), n = renamed(y, second);
     bool is_while = chance(g, 35), is_pair = chance(g, 50);
     uint32_t trips = below(g, 5);
@@ -128,12 +128,19 @@ static bool op_loop(Generator *g) {
     return PUT("%s", first);
 }
 
+static void put_type(Generator *g, const RefTensor *x) {
+    text_put(&g->functions, ": %s[", dtype_name(x->dtype));
+    for (uint32_t k = 0; k < x->rank; k++)
+        text_put(&g->functions, k ? ", d%u" : "d%u", k);
+    text_put(&g->functions, "]");
+}
+
 static bool op_function(Generator *g) {
     const Variable *x = pick(g, 0), *y = pick(g, 0);
     char name[NAME_SIZE], one[NAME_SIZE], two[NAME_SIZE];
     if (!x)
         return false;
-    fresh(g, "f", name);
+    fresh(g, "call", name);
     fresh(g, "p", one);
     fresh(g, "q", two);
     /* The body sees its parameters alone. */
@@ -145,7 +152,10 @@ static bool op_function(Generator *g) {
     put_same_shape(&inner, &inner.value, &inner.variables[0], 1 + (int)below(g, 3));
     g->random = inner.random;
     bool is_block = chance(g, 40);
-    text_put(&g->functions, "fn %s(%s, %s%s)", name, one, two, chance(g, 10) ? "=2" : "");
+    text_put(&g->functions, "fn %s(%s", name, one);
+    if (chance(g, 35)) /* a spelled type: every size has its own name */
+        put_type(g, x->value);
+    text_put(&g->functions, ", %s%s)", two, chance(g, 10) ? "=2" : "");
     if (is_block)
         text_put(&g->functions, " {\n    let t = %s\n    let u = t + %s\n    where(u > 1, u, t)\n}\n",
                  inner.value.bytes, one);

@@ -2,12 +2,13 @@
  * what the front end refuses, what hangs on roundings and what is dull (nothing but NaN) is drawn again. */
 #include "tests/fuzz/programs/generate.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUDGET = 3000000, TRIES = 400, FOCUS_WEIGHT = 90 };
+enum { BUDGET = 3000000, TRIES = 400, FOCUS_WEIGHT = 90, SMALL_MAX = 4000, LARGE_MAX = 70000 };
 
 /* ---- choosing --------------------------------------------------------------------------------------------
  */
@@ -57,7 +58,12 @@ void fresh(Generator *g, const char *prefix, char name[NAME_SIZE]) {
 }
 
 int64_t pick_extent(Generator *g) {
-    static const int16_t extents[] = {0, 1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 130};
+    if (g->has_empty && chance(g, 30))
+        return 0;
+    static const int16_t large[] = {1, 3, 64, 130, 257, 700};
+    if (g->element_max > SMALL_MAX)
+        return large[below(g, sizeof large / sizeof *large)];
+    static const int16_t extents[] = {1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 130};
     return extents[below(g, sizeof extents / sizeof *extents)];
 }
 
@@ -161,7 +167,7 @@ static bool add_input(Generator *g) {
     Text text = {0};
     for (uint32_t k = 0; k < rank; k++)
         shape[k] = chance(g, 15) ? 1 : g->extents[below(g, 3)];
-    while (rank > 1 && shape[0] * shape[1] * (rank > 2 ? shape[2] : 1) > 2500)
+    while (rank > 1 && shape[0] * shape[1] * (rank > 2 ? shape[2] : 1) > g->element_max * 5 / 8)
         rank--;
     fresh(g, "x", name);
     text_put(&text, "let %s = ", name);
@@ -182,7 +188,7 @@ static bool add_input(Generator *g) {
 /* Values that show little: mostly NaN or infinite, or so large that tolerances say nothing. */
 static bool is_dull(Generator *g, const RefTensor *x) {
     int64_t odd = 0;
-    if (x->size > ELEMENT_MAX || x->rank > 5)
+    if (x->size > g->element_max || x->rank > 5 || (x->size == 0 && !g->has_empty && !chance(g, 8)))
         return true;
     if (!dtype_is_float(x->dtype))
         return false;
@@ -278,17 +284,39 @@ static bool try_statement(Generator *g, uint32_t control_percent) {
     return kept;
 }
 
+static bool is_known_output(const Program *p, const char *name) {
+    for (uint32_t k = 0; k < p->output_count; k++)
+        if (!strcmp(p->outputs[k], name))
+            return true;
+    return false;
+}
+
+/* Is the variable read by a statement after its own? */
+static bool is_used(const Program *p, const char *name) {
+    bool seen = false;
+    size_t length = strlen(name);
+    for (uint32_t i = 0; i < p->chunk_count; i++) {
+        const Chunk *c = &p->chunks[i];
+        const char *text = p->text + c->begin, *end = text + c->length;
+        for (const char *at = text; seen && (at = memmem(at, (size_t)(end - at), name, length)); at += length)
+            if ((at + length == end || !isdigit((unsigned char)at[length])) &&
+                !isalnum((unsigned char)at[-1]))
+                return true;
+        seen |= !strcmp(c->name, name);
+    }
+    return false;
+}
+
+/* Mostly what nothing else reads, so that little of the program is dead. */
 static void choose_outputs(Generator *g, uint32_t inputs) {
     Program *p = g->program;
-    uint32_t wanted = 1 + below(g, 4);
-    if (!g->has_failed && g->count > inputs) /* the last one rests on most of the program */
-        snprintf(p->outputs[p->output_count++], NAME_SIZE, "%s", g->variables[g->count - 1].name);
-    for (uint32_t i = 0; i < 3 * wanted && p->output_count < wanted && g->count > inputs; i++) {
+    uint32_t wanted = 2 + below(g, 4);
+    for (uint32_t i = g->count; i-- > inputs && p->output_count < wanted;)
+        if (!is_used(p, g->variables[i].name))
+            snprintf(p->outputs[p->output_count++], NAME_SIZE, "%s", g->variables[i].name);
+    if (p->output_count < wanted && g->count > inputs && chance(g, 40)) {
         const char *name = g->variables[inputs + below(g, g->count - inputs)].name;
-        bool known = false;
-        for (uint32_t k = 0; k < p->output_count; k++)
-            known |= !strcmp(p->outputs[k], name);
-        if (!known)
+        if (!is_known_output(p, name))
             snprintf(p->outputs[p->output_count++], NAME_SIZE, "%s", name);
     }
 }
@@ -304,6 +332,8 @@ bool generate_program(Program *p, uint64_t seed, GenerateCounts *counts) {
     g.may_fail = chance(&g, 8);
     for (int k = 0; k < 2; k++)
         g.focus[k] = below(&g, chance(&g, 60) ? operation_count : 1000); /* or none */
+    g.has_empty = chance(&g, 8);
+    g.element_max = chance(&g, 10) ? LARGE_MAX : SMALL_MAX;
     for (int k = 0; k < 3; k++)
         g.extents[k] = pick_extent(&g);
     uint32_t inputs = 2 + below(&g, 4), wanted = 5 + below(&g, chance(&g, 12) ? 36 : 8);

@@ -5,7 +5,7 @@
 #include "tests/fuzz/programs/program.h"
 #include "tests/reference/program.h"
 
-enum { VARIABLE_MAX = 96, ELEMENT_MAX = 4000 };
+enum { VARIABLE_MAX = 96 };
 
 typedef struct Variable {
     char name[NAME_SIZE];
@@ -19,9 +19,10 @@ typedef struct Generator {
     GenerateCounts *counts;
     Variable variables[VARIABLE_MAX];
     uint32_t count, next;
-    int64_t extents[3]; /* that shapes are made of, so that they meet */
-    bool may_fail, has_failed;
-    uint32_t focus[2]; /* operations that this program has more of */
+    int64_t extents[3];                   /* that shapes are made of, so that they meet */
+    bool may_fail, has_failed, has_empty; /* the last: with extents of 0 */
+    int64_t element_max; /* of a value: some programs are large enough to be cut into chunks */
+    uint32_t focus[2];   /* operations that this program has more of */
 
     /* The statement being made: */
     Text functions; /* declarations that it needs */

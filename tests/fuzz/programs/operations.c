@@ -96,12 +96,28 @@ static void put_bound(Generator *g, int64_t n) {
         PUT("%lld", (long long)bounds[below(g, 10)]);
 }
 
+/* A slice that keeps something, whose start and step are seldom the plain ones. */
+static void put_slice(Generator *g, int64_t n) {
+    int64_t first = chance(g, 50) ? below(g, (uint32_t)(n + 2) / 3 + 1) : 0;
+    const char *step = ONE_OF(g, "", "", ":2", ":-1", ":-2", ":3", ":-3", ":1");
+    bool back = step[0] && step[1] == '-', from_end = chance(g, 25);
+    int64_t start = (back ? n - 1 - first : first) - (from_end ? n : 0);
+    if (first || from_end)
+        PUT("%lld", (long long)start);
+    PUT(":");
+    if (!back && chance(g, 30))
+        PUT("%lld", (long long)(n > 3 ? n - 1 : n) - (chance(g, 30) ? (long long)n + 1 : 0));
+    PUT("%s", step);
+}
+
 static void put_one_index(Generator *g, int64_t n) {
     uint32_t draw = below(g, 100);
     if (draw < 30) {
         PUT(":");
-    } else if (draw < 45 && (n || g->may_fail)) {
+    } else if (draw < 42 && (n || g->may_fail)) {
         PUT("%lld", (long long)below(g, (uint32_t)(n ? n : 1)) - (chance(g, 40) ? (long long)n : 0));
+    } else if (draw < 85) {
+        put_slice(g, n);
     } else {
         put_bound(g, n);
         PUT(":");
@@ -395,7 +411,7 @@ static bool op_failing(Generator *g) {
 
 const struct OperationRow operations[] = {
     {op_chain, 22},    {op_unary, 6},  {op_binary, 16}, {op_bits, 4},    {op_literal, 8},   {op_divide, 3},
-    {op_where, 6},     {op_cast, 8},   {op_index, 14},  {op_axes, 9},    {op_reshape, 6},   {op_spread, 3},
+    {op_where, 6},     {op_cast, 8},   {op_index, 20},  {op_axes, 9},    {op_reshape, 6},   {op_spread, 3},
     {op_rearrange, 6}, {op_concat, 6}, {op_gather, 6},  {op_reduce, 16}, {op_normalise, 5}, {op_product, 8},
     {op_einsum, 2},    {op_order, 5},  {op_make, 3},    {op_system, 1},  {op_failing, 12},
 };
