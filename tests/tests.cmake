@@ -113,7 +113,11 @@ if(TARGET libgmx AND TARGET libgmx-llvm)
   add_executable(fuzz_programs ${fuzz_program_sources})
   target_link_libraries(fuzz_programs PRIVATE libgmx gmx_frontend gmx_ir m)
   add_dependencies(fuzz_programs libgmx-llvm)
-  gmx_test(fuzz_programs fuzz_programs --seed 1 --count 35 --seconds 120)
+  set(fuzz_program_count 35) # about 10 seconds
+  if(GMX_SANITIZE)
+    set(fuzz_program_count 15)
+  endif()
+  gmx_test(fuzz_programs fuzz_programs --seed 1 --count ${fuzz_program_count} --seconds 120)
 endif()
 
 # The commands as a user meets them.

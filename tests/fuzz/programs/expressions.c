@@ -119,6 +119,35 @@ static void put_chosen(Generator *g, Text *out, const Variable *x, int depth) {
     text_put(out, ")");
 }
 
+/* Library calls, copies and gathers: what needs buffers of its own wherever it stands. */
+static void put_buffered(Generator *g, Text *out, const Variable *x, int depth) {
+    static const char *const forms[][3] = {
+        /* before, between two uses, after */
+        {"sort(", NULL, ", axis=-1)"},   {"cumsum(", NULL, ", axis=0)"},
+        {"cummax(", NULL, ", axis=-1)"}, {"softmax(", NULL, ", axis=-1)"},
+        {"roll(", NULL, ", 1, axis=0)"}, {"concat((", "[1:], ", "[:1]))"},
+        {"stack((", ", ", "))[1]"},      {"reshape(flatten(", ")[::-1], ", ".shape)"},
+        {"argsort(", NULL, ", axis=0)"}, {"take(", ", arange(len(", "))[::-1], axis=0)"},
+    };
+    uint32_t i = below(g, sizeof forms / sizeof *forms);
+    if (x->value->rank == 2 && chance(g, 35)) {
+        bool square = x->value->shape[0] == x->value->shape[1];
+        const char *a = pick_same(g, x)->name, *b = pick_same(g, x)->name;
+        if (square)
+            text_put(out, "(%s @ %s%s / 4)", a, b, chance(g, 50) ? ".T" : "");
+        else
+            text_put(out, chance(g, 50) ? "(%s @ (%s.T @ %s) / 8)" : "(%s @ %s.T @ %s / 8)", a, b, a);
+        return;
+    }
+    text_put(out, "%s", forms[i][0]);
+    put_same_shape(g, out, x, depth - 1);
+    if (forms[i][1]) {
+        text_put(out, "%s", forms[i][1]);
+        put_same_shape(g, out, x, 0);
+    }
+    text_put(out, "%s", forms[i][2]);
+}
+
 void put_same_shape(Generator *g, Text *out, const Variable *x, int depth) {
     uint32_t draw = below(g, 100);
     if (depth <= 0) {
@@ -131,9 +160,11 @@ void put_same_shape(Generator *g, Text *out, const Variable *x, int depth) {
         put_binary(g, out, x, depth);
     } else if (draw < 78) {
         put_reduced(g, out, x, depth);
-    } else if (draw < 84 && x->value->rank) {
+    } else if (draw < 83 && x->value->rank) {
         put_flipped(g, out, x, depth);
-    } else if (draw < 92) {
+    } else if (draw < 89 && x->value->rank) {
+        put_buffered(g, out, x, depth);
+    } else if (draw < 94) {
         put_chosen(g, out, x, depth);
     } else {
         text_put(out, "(%s %s %s)", x->name, ONE_OF(g, "+", "*", "-", "/", "<"), pick_beside(g, x, 0)->name);

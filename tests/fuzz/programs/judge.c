@@ -123,7 +123,7 @@ static bool check_run(gmx_session *session, gmx_status status, int configuration
         return false;
     }
     for (uint32_t i = 0; status == GMX_OK && i < answer->count; i++) {
-        char name[8];
+        char name[NAME_SIZE];
         gmx_tensor *tensor = NULL;
         snprintf(name, sizeof name, "r%u", i);
         if (gmx_get(session, name, &tensor) != GMX_OK) {
@@ -173,7 +173,7 @@ static bool run(const char *text, int configuration, const Answer *answer, Judge
 static bool answer_of(RefProgram *reference, uint32_t count, Answer *answer, Judgement *out) {
     const Reference *state = ref_program_state(reference);
     for (uint32_t i = 0; i < count; i++) {
-        char name[8];
+        char name[NAME_SIZE];
         snprintf(name, sizeof name, "r%u", i);
         answer->count++;
         answer->values[i] = ref_program_value(reference, name);

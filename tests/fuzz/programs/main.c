@@ -34,6 +34,13 @@ typedef struct State { /* shared by the processes */
     Judgement judgement;
 } State;
 
+static volatile sig_atomic_t is_stopped; /* by Ctrl-C */
+
+static void stop(int signal) {
+    (void)signal;
+    is_stopped = 1;
+}
+
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -77,12 +84,16 @@ static bool run_child(State *s, const Options *o, double *shown) {
     if (child < 0)
         abort();
     if (child == 0) {
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
         work(s, o);
         _exit(0);
     }
     int status;
     bool late = false;
     while (waitpid(child, &status, WNOHANG) == 0) {
+        if (is_stopped)
+            kill(child, SIGKILL);
         if (!late && now() > *(volatile double *)&s->started + o->seconds) {
             late = true;
             kill(child, SIGKILL);
@@ -91,7 +102,7 @@ static bool run_child(State *s, const Options *o, double *shown) {
             *shown = now();
             fprintf(stderr, "%llu programs\n", (unsigned long long)*(volatile uint64_t *)&s->next);
         }
-        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
     if (late)
         s->judgement = (Judgement){.verdict = VERDICT_LATE, .configuration = -1, .message = "too slow"};
@@ -100,7 +111,7 @@ static bool run_child(State *s, const Options *o, double *shown) {
         snprintf(s->judgement.message, sizeof s->judgement.message, "ended by signal %d or status %d",
                  WIFSIGNALED(status) ? WTERMSIG(status) : 0, WIFEXITED(status) ? WEXITSTATUS(status) : 0);
     }
-    return s->next < o->count;
+    return s->next < o->count && !is_stopped;
 }
 
 /* ---- reports ---------------------------------------------------------------------------------------------
@@ -160,7 +171,7 @@ static void print_summary(const State *s, const Options *o, uint64_t failures) {
     printf("%llu programs from seed %llu: %llu passed (%llu of them run-time errors), %llu failed, %llu "
            "redrawn (%.1f %%: %llu "
            "precisions disagree, %llu refused, %llu too short); %llu statements in those that passed\n",
-           (unsigned long long)o->count, (unsigned long long)o->seed, (unsigned long long)s->passed,
+           (unsigned long long)s->next, (unsigned long long)o->seed, (unsigned long long)s->passed,
            (unsigned long long)s->failing_as_expected, (unsigned long long)failures,
            (unsigned long long)redrawn, 100.0 * (double)redrawn / (double)(o->count ? o->count : 1),
            (unsigned long long)s->unstable, (unsigned long long)s->refused, (unsigned long long)s->short_ones,
@@ -236,6 +247,8 @@ int main(int argc, char **argv) {
         show(state, &options);
         return 0;
     }
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
     char folder[] = "/tmp/gmx-fuzz-XXXXXX";
     judge_set_cache(mkdtemp(folder));
     double shown = now();
