@@ -30,6 +30,24 @@ static bool op_if(Generator *g) {
     return ok;
 }
 
+/* Branches whose sizes differ: the size of the result is known when it runs. */
+static bool op_if_sizes(Generator *g) {
+    const Variable *x = pick(g, WANT_AXES);
+    Text condition = {0};
+    bool ok = x && put_condition(g, &condition);
+    if (ok) {
+        const char *one = ONE_OF(g, "", "[1:]", "[:-1] * 1", "[::-1]"),
+                   *two = ONE_OF(g, "[::2]", "[1:]", "[:0]", "[2:][::-1] + 0");
+        PUT("if %s { %s%s } else { ", condition.bytes, x->name, one);
+        if (chance(g, 40))
+            PUT("concat((%s, %s)) }", x->name, x->name);
+        else
+            PUT("%s%s }", x->name, two);
+    }
+    text_free(&condition);
+    return ok;
+}
+
 /* A branch that changes a `mut`. */
 static bool op_if_statement(Generator *g) {
     const Variable *x = pick(g, 0);
@@ -88,6 +106,60 @@ static void put_row(Generator *g, const char *counter, const Variable *m) {
            counter, (long long)rows->value->shape[0]);
 }
 
+/* Part of a tensor whose size depends on the counter. */
+static void put_part(Generator *g, const char *counter, const Variable *m) {
+    const Variable *x = pick(g, WANT_NUMBER | WANT_AXES);
+    if (x)
+        BEFORE("    %s = %s(%s + %s(%s[%s:%s]) %% 10)\n", m->name, dtype_name(m->value->dtype), m->name,
+               ONE_OF(g, "sum", "sum", "prod"), x->name, chance(g, 50) ? counter : "",
+               chance(g, 50) ? "" : "5");
+}
+
+/* A loop over the first axis of a tensor. */
+static bool op_rows(Generator *g) {
+    const Variable *x = pick(g, WANT_AXES);
+    char total[NAME_SIZE], row[NAME_SIZE];
+    if (!x || x->value->shape[0] > 40)
+        return false;
+    fresh(g, "m", total);
+    fresh(g, "row", row);
+    const char *dtype = dtype_name(x->value->dtype);
+    BEFORE("mut %s = %s(sum(%s, axis=0))\n", total, dtype, x->name);
+    BEFORE("for %s in %s {\n    %s = %s(%s %s %s)\n}\n", row, x->name, total, dtype, row,
+           ONE_OF(g, "+", "-", "*"), total);
+    return PUT("%s", total);
+}
+
+/* A loop that ends when its value says so. */
+static bool op_search(Generator *g) {
+    const Variable *x = pick(g, WANT_FLOAT | WANT_ELEMENTS);
+    char name[NAME_SIZE], counter[NAME_SIZE];
+    if (!x)
+        return false;
+    fresh(g, "m", name);
+    fresh(g, "at", counter);
+    BEFORE("mut %s = %s\nmut %s = 0\nwhile %s < 12 and max(abs(%s)) > %s {\n", name, x->name, counter,
+           counter, name, ONE_OF(g, "0.5", "1", "3"));
+    BEFORE("    %s = %s(%s * 0.5)\n    %s += 1\n}\n", name, dtype_name(x->value->dtype), name, counter);
+    return PUT(chance(g, 60) ? "%s" : "%s + %s", name, counter);
+}
+
+/* A function with two results. */
+static bool op_pair(Generator *g) {
+    const Variable *x = pick(g, WANT_AXES), *y = pick(g, 0);
+    char name[NAME_SIZE], one[NAME_SIZE], two[NAME_SIZE];
+    if (!x)
+        return false;
+    fresh(g, "call", name);
+    fresh(g, "left", one);
+    fresh(g, "right", two);
+    text_put(&g->functions,
+             "fn %s(a, b) {\n    let s = a + a\n    if ndim(a) > 1 { return (s, b) }\n    (%s, b)\n}\n", name,
+             ONE_OF(g, "s[::-1]", "s", "a", "cumsum(s)"));
+    BEFORE("let (%s, %s) = %s(%s, %s)\n", one, two, name, x->name, y->name);
+    return PUT("%s", chance(g, 70) ? one : two);
+}
+
 static bool op_loop(Generator *g) {
     const Variable *x = pick(g, 0), *y = pick(g, 0);
     char first[NAME_SIZE], second[NAME_SIZE], counter[NAME_SIZE];
@@ -109,6 +181,8 @@ static bool op_loop(Generator *g) {
     if (is_pair && chance(g, 60))
         put_update(g, "    ", &n, y);
     put_row(g, counter, &m);
+    if (chance(g, 20))
+        put_part(g, counter, &m);
     if (chance(g, 25)) {
         BEFORE("    if %s %% 2 == %u {\n", counter, below(g, 2));
         put_update(g, "        ", &m, x);
@@ -201,6 +275,7 @@ static bool op_comprehension(Generator *g) {
     return PUT("[sum(where(j <= i, f64(%s[j]), 0) for j) for i in 0..%u]", x->name, below(g, 6));
 }
 
-const struct OperationRow controls[] = {
-    {op_if, 20}, {op_if_statement, 12}, {op_loop, 45}, {op_function, 25}, {op_comprehension, 20}};
+const struct OperationRow controls[] = {{op_if, 20},       {op_if_statement, 12}, {op_if_sizes, 8},
+                                        {op_loop, 40},     {op_rows, 6},          {op_search, 6},
+                                        {op_function, 22}, {op_pair, 6},          {op_comprehension, 20}};
 const uint32_t control_count = sizeof controls / sizeof *controls;
