@@ -1,5 +1,5 @@
 /* Lowering of one `fused` region to one kernel: state shared by lower_value.c (expressions at an index) and
- * lower_nest.c (loop nests).  The driver is schedule.c. */
+ * lower_nest.c (loop nests), lower_stream.c (streaming stores).  The driver is schedule.c. */
 #ifndef GMX_PASSES_LOWER_H
 #define GMX_PASSES_LOWER_H
 
@@ -65,5 +65,9 @@ KernelExpr *lower_let(Lower *l, const char *name, KernelExpr *value);
 
 /* ---- lower_nest.c -------------------------------------------------------------------------------------- */
 void lower_nest(Lower *l);
+
+/* ---- lower_stream.c ------------------------------------------------------------------------------------ */
+/* Adds the kernel's `stream` hint where it pays; after lower_nest. */
+void lower_stream(Lower *l);
 
 #endif

@@ -147,6 +147,7 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     declare_inputs(&l, operands);
     lower_open(&l, &l.kernel->body, NULL);
     lower_nest(&l);
+    lower_stream(&l);
     output_last(&l);
     return build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
 }

@@ -166,9 +166,9 @@ static LLVMValueRef set_alias(Emit *e, const KernelArray *array, LLVMValueRef ac
     return access;
 }
 
-static LLVMValueRef set_alignment(LLVMValueRef access, const KernelArray *array) {
+LLVMValueRef emit_describe(Emit *e, const KernelArray *array, LLVMValueRef access) {
     LLVMSetAlignment(access, dtype_info[array->dtype].bytes);
-    return access;
+    return set_alias(e, array, access);
 }
 
 static LLVMValueRef active_lanes(Emit *e) {
@@ -230,9 +230,10 @@ static LLVMValueRef load(Emit *e, const KernelArray *array, KernelExpr *const *i
     LLVMTypeRef type = place.kind == PLACE_UNIFORM ? scalar : LLVMVectorType(scalar, emit_width(e));
     LLVMValueRef value = place.needs_mask ? masked_load(e, array, &place, type)
                                           : LLVMBuildLoad2(e->build.builder, type, place.pointer, "");
-    if (!place.needs_mask)
-        set_alignment(value, array);
-    set_alias(e, array, value);
+    if (place.needs_mask)
+        set_alias(e, array, value);
+    else
+        emit_describe(e, array, value);
     if (place.kind == PLACE_REVERSED)
         value = reverse(e, value);
     return llvm_from_memory(&e->build, array->dtype, value);
@@ -250,21 +251,21 @@ void emit_store(Emit *e, const KernelArray *array, KernelExpr *const *indices, u
         value = reverse(e, value);
     if (place.needs_mask)
         masked_store(e, array, &place, value);
-    else
-        set_alias(e, array, set_alignment(LLVMBuildStore(e->build.builder, value, place.pointer), array));
+    else if (place.kind != PLACE_CONTIGUOUS || !emit_stream_store(e, array, place.pointer, value))
+        emit_describe(e, array, LLVMBuildStore(e->build.builder, value, place.pointer));
 }
 
 LLVMValueRef emit_load_at(Emit *e, const KernelArray *array, LLVMValueRef offset) {
     LLVMValueRef value =
         LLVMBuildLoad2(e->build.builder, memory_type(e, array), element_pointer(e, array, offset), "");
-    set_alias(e, array, set_alignment(value, array));
+    emit_describe(e, array, value);
     return llvm_from_memory(&e->build, array->dtype, value);
 }
 
 void emit_store_at(Emit *e, const KernelArray *array, LLVMValueRef offset, LLVMValueRef value) {
     value = llvm_to_memory(&e->build, array->dtype, value);
     LLVMValueRef store = LLVMBuildStore(e->build.builder, value, element_pointer(e, array, offset));
-    set_alias(e, array, set_alignment(store, array));
+    emit_describe(e, array, store);
 }
 
 void emit_prefetch(Emit *e, const KernelStatement *s) {

@@ -77,10 +77,12 @@ static void weigh_statement(void *user, const KernelStatement *s) {
 }
 
 /* Copies of the body with partial values of their own: short folds wait for the one before otherwise. */
-static unsigned choose_copies(const VectorLoop *loop) {
+static unsigned choose_copies(const Emit *e, const VectorLoop *loop) {
     Weight weight = {0};
     kernel_visit(&loop->s->body, &(KernelVisitor){weigh_statement, weigh_expr, &weight});
-    if (!loop->folds.count || weight.is_heavy)
+    if (!loop->folds.count)
+        return loop->step == 1 ? emit_stream_copies(e, loop->s, loop->lanes.width) : 1;
+    if (weight.is_heavy)
         return 1;
     return weight.ops <= 12 ? 4 : weight.ops <= 24 ? 2 : 1;
 }
@@ -206,9 +208,12 @@ static void finish_accumulator(Emit *e, const VectorLoop *loop, const KernelStat
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
 
-/* One copy of the body for the lanes that start at `base`. */
-static void emit_lanes(Emit *e, VectorLoop *loop, LLVMValueRef base, LLVMValueRef mask, unsigned copy) {
+/* One of `copies` of the body, for the lanes that start at `base`. */
+static void emit_lanes(Emit *e, VectorLoop *loop, LLVMValueRef base, LLVMValueRef mask, unsigned copy,
+                       unsigned copies) {
     loop->lanes.mask = mask;
+    loop->lanes.copy = copy;
+    loop->lanes.copies = copies;
     loop->lanes.accumulators = loop->accumulators[copy];
     e->lanes = &loop->lanes;
     e->variables[loop->s->variable->id] = (Binding){.base = base, .coefficient = emit_i64(e, loop->step)};
@@ -222,7 +227,7 @@ static void emit_whole(Emit *e, VectorLoop *loop, LLVMValueRef begin, LLVMValueR
     Loop whole = emit_loop_begin(e, begin, end, emit_i64(e, vector * copies));
     for (unsigned copy = 0; copy < copies; copy++) {
         LLVMValueRef base = copy ? emit_add(e, whole.index, emit_i64(e, vector * copy)) : whole.index;
-        emit_lanes(e, loop, base, NULL, copy);
+        emit_lanes(e, loop, base, NULL, copy, copies);
     }
     emit_loop_end(e, &whole);
 }
@@ -239,7 +244,7 @@ static void emit_tail(Emit *e, VectorLoop *loop, LLVMValueRef base, LLVMValueRef
     LLVMValueRef left = LLVMBuildTrunc(b, count, LLVMInt32TypeInContext(e->build.context), "");
     LLVMValueRef mask =
         LLVMBuildICmp(b, LLVMIntSLT, LLVMConstVector(numbers, width), llvm_splat(&e->build, left, width), "");
-    emit_lanes(e, loop, base, mask, 0);
+    emit_lanes(e, loop, base, mask, 0, 1);
     LLVMBuildBr(b, after);
     LLVMMoveBasicBlockAfter(after, LLVMGetInsertBlock(b));
     LLVMPositionBuilderAtEnd(b, after);
@@ -271,7 +276,7 @@ static void emit_constant(Emit *e, VectorLoop *loop, int64_t begin, int64_t trip
         for (unsigned lane = 0; lane < width; lane++)
             active[lane] = LLVMConstInt(LLVMInt1TypeInContext(e->build.context), first + lane < trips, 0);
         LLVMValueRef mask = first + width > trips ? LLVMConstVector(active, width) : NULL;
-        emit_lanes(e, loop, emit_i64(e, begin + first * loop->step), mask, 0);
+        emit_lanes(e, loop, emit_i64(e, begin + first * loop->step), mask, 0, 1);
     }
 }
 
@@ -295,7 +300,7 @@ void emit_vector_loop(Emit *e, const KernelStatement *s) {
         loop.lanes.width /= 2;
     bool is_constant = trips >= 0 && (scan.has_registers || trips <= loop.lanes.width) &&
                        trips <= MOST_VECTORS * (int64_t)loop.lanes.width;
-    loop.copies = is_constant ? 1 : choose_copies(&loop);
+    loop.copies = is_constant ? 1 : choose_copies(e, &loop);
     start_accumulators(e, &loop);
     if (is_constant)
         emit_constant(e, &loop, begin, trips);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GMXRT_ABI      1
+#define GMXRT_ABI      2
 #define GMXRT_MAX_RANK 16
 
 /* ---- errors ---------------------------------------------------------------------------------
@@ -40,6 +40,7 @@ typedef struct gmxrt_ctx {
     gmxrt_error error;
     uint64_t random_key;             /* the script's random stream: seed(n) sets the key, */
     uint64_t random_counter;         /* each drawing statement advances the counter */
+    int64_t stream_bytes;            /* a launch that writes more than this may store past the caches */
     struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
 } gmxrt_ctx;
 
