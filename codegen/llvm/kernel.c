@@ -95,7 +95,7 @@ void emit_function_begin(Emit *e, const char *name, bool is_body) {
     LLVMBuildStore(e->build.builder, emit_i32(e, 0), e->flags);
     LLVMBuildStore(e->build.builder, emit_i32(e, 0), e->status);
     e->scratch.count = 0;
-    e->has_streamed = NULL;
+    e->has_streamed = false;
 }
 
 /* Reports one kind of fault when its flag is set. */

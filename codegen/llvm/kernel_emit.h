@@ -19,15 +19,15 @@ typedef struct ArrayBinding {
     LLVMValueRef pointer;
     LLVMValueRef extents[4];   /* allocations: i64, the last one padded for registers */
     LLVMValueRef scope, other; /* metadata for alias analysis: itself, all that it cannot overlap */
-    LLVMValueRef stream; /* i64: address bits that are 0 where stores may pass the caches; NULL: never */
+    LLVMValueRef stream;       /* slot of the mask of kernel_stream.c; NULL: never streams */
 } ArrayBinding;
 
 /* The vector loop being emitted. */
 typedef struct Lanes {
     const KernelStatement *loop;
     unsigned width;
-    unsigned copy, copies; /* which of the copies of the body that run together */
     LLVMValueRef mask;     /* NULL: all lanes are active */
+    LLVMValueRef streams;  /* i1: whether its streaming stores do; NULL: they do not */
     const bool *varying;   /* by variable id */
     Binding *accumulators; /* by variable id: lane accumulators of outer variables */
 } Lanes;
@@ -43,7 +43,7 @@ typedef struct Emit {
     ArrayBinding *arrays;
     Lanes *lanes; /* NULL outside of vector loops */
     LLVMValueRef ctx, arguments, flags, status;
-    LLVMValueRef has_streamed; /* slot of an i1: stores may have passed the caches; NULL: none can */
+    bool has_streamed;         /* the function being emitted has streaming stores */
     LLVMBasicBlockRef leave;   /* where the function ends, also after a failure */
     LLVMValueRef entry_end;    /* the terminator of the entry block: allocas go before it */
     VEC(LLVMValueRef) scratch; /* slots of scratch buffers, released on leaving */
@@ -81,16 +81,20 @@ void emit_prefetch(Emit *e, const KernelStatement *s);
 /* One element at a scalar offset. */
 /* Alignment and alias metadata of an access to an array; returns the access. */
 LLVMValueRef emit_describe(Emit *e, const KernelArray *array, LLVMValueRef access);
+LLVMValueRef emit_element_pointer(Emit *e, const KernelArray *array, LLVMValueRef offset);
 LLVMValueRef emit_load_at(Emit *e, const KernelArray *array, LLVMValueRef offset);
 void emit_store_at(Emit *e, const KernelArray *array, LLVMValueRef offset, LLVMValueRef value);
 
 /* kernel_stream.c */
 void emit_stream(Emit *e, const KernelStatement *s);
-void emit_may_stream(Emit *e, LLVMValueRef mask); /* the function being emitted has stores under `mask` */
-/* Stores whole vectors of a streaming array; false: this array or vector does not stream, nothing emitted. */
+void emit_stream_mask(Emit *e, ArrayBinding *binding, LLVMValueRef mask); /* in the function being emitted */
+LLVMValueRef emit_read_mask(Emit *e, const ArrayBinding *binding);
+/* Stores one of these vectors; false: it does not stream, nothing emitted. */
 bool emit_stream_store(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef value);
-/* Copies of a vector loop's body that whole lines of its streaming stores need. */
-unsigned emit_stream_copies(const Emit *e, const KernelStatement *loop, unsigned width);
+/* Whether the whole vectors of a loop from `begin` on go past the caches: an i1, or NULL when they cannot.
+ * `declared`: by id, the variables of its body. */
+LLVMValueRef emit_loop_streams(Emit *e, const KernelStatement *loop, unsigned width, LLVMValueRef begin,
+                               const bool *declared);
 void emit_stream_fence(Emit *e); /* before other threads may read */
 
 /* kernel_loop.c: one emitter per statement, and the loop they share. */

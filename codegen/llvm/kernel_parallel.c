@@ -23,7 +23,7 @@ static void add_outer(Emit *e, Capture *capture, const bool *used) {
     for (uint32_t id = 0; id < e->kernel->next_id; id++) {
         const Binding *binding = &e->variables[id];
         if (e->arrays[id].stream)
-            add(e, capture, e->arrays[id].stream);
+            add(e, capture, emit_read_mask(e, &e->arrays[id]));
         if (used[id] && (binding->slot || binding->value))
             add(e, capture, emit_value(e, binding));
         if (used[id] && e->arrays[id].pointer) {
@@ -57,7 +57,7 @@ static void take_outer(Emit *body, const Emit *outer, Capture *capture, const bo
     for (uint32_t id = 0; id < outer->kernel->next_id; id++) {
         const Binding *binding = &outer->variables[id];
         if (outer->arrays[id].stream)
-            emit_may_stream(body, body->arrays[id].stream = take(body, capture, next));
+            emit_stream_mask(body, &body->arrays[id], take(body, capture, next));
         if (used[id] && (binding->slot || binding->value))
             body->variables[id] = (Binding){.value = take(body, capture, next)};
         if (used[id] && outer->arrays[id].pointer) {

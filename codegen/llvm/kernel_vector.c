@@ -14,6 +14,7 @@ typedef struct VectorLoop {
     VEC(const KernelStatement *) folds; /* one accumulate statement per outer variable */
     Binding *accumulators[MAX_COPIES];
     unsigned copies;
+    const bool *declared; /* by id: variables of the body */
 } VectorLoop;
 
 /* ---- what the body needs ------------------------------------------------------------------------ */
@@ -77,12 +78,10 @@ static void weigh_statement(void *user, const KernelStatement *s) {
 }
 
 /* Copies of the body with partial values of their own: short folds wait for the one before otherwise. */
-static unsigned choose_copies(const Emit *e, const VectorLoop *loop) {
+static unsigned choose_copies(const VectorLoop *loop) {
     Weight weight = {0};
     kernel_visit(&loop->s->body, &(KernelVisitor){weigh_statement, weigh_expr, &weight});
-    if (!loop->folds.count)
-        return loop->step == 1 ? emit_stream_copies(e, loop->s, loop->lanes.width) : 1;
-    if (weight.is_heavy)
+    if (!loop->folds.count || weight.is_heavy)
         return 1;
     return weight.ops <= 12 ? 4 : weight.ops <= 24 ? 2 : 1;
 }
@@ -208,12 +207,9 @@ static void finish_accumulator(Emit *e, const VectorLoop *loop, const KernelStat
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
 
-/* One of `copies` of the body, for the lanes that start at `base`. */
-static void emit_lanes(Emit *e, VectorLoop *loop, LLVMValueRef base, LLVMValueRef mask, unsigned copy,
-                       unsigned copies) {
+/* One copy of the body for the lanes that start at `base`. */
+static void emit_lanes(Emit *e, VectorLoop *loop, LLVMValueRef base, LLVMValueRef mask, unsigned copy) {
     loop->lanes.mask = mask;
-    loop->lanes.copy = copy;
-    loop->lanes.copies = copies;
     loop->lanes.accumulators = loop->accumulators[copy];
     e->lanes = &loop->lanes;
     e->variables[loop->s->variable->id] = (Binding){.base = base, .coefficient = emit_i64(e, loop->step)};
@@ -227,7 +223,7 @@ static void emit_whole(Emit *e, VectorLoop *loop, LLVMValueRef begin, LLVMValueR
     Loop whole = emit_loop_begin(e, begin, end, emit_i64(e, vector * copies));
     for (unsigned copy = 0; copy < copies; copy++) {
         LLVMValueRef base = copy ? emit_add(e, whole.index, emit_i64(e, vector * copy)) : whole.index;
-        emit_lanes(e, loop, base, NULL, copy, copies);
+        emit_lanes(e, loop, base, NULL, copy);
     }
     emit_loop_end(e, &whole);
 }
@@ -244,7 +240,7 @@ static void emit_tail(Emit *e, VectorLoop *loop, LLVMValueRef base, LLVMValueRef
     LLVMValueRef left = LLVMBuildTrunc(b, count, LLVMInt32TypeInContext(e->build.context), "");
     LLVMValueRef mask =
         LLVMBuildICmp(b, LLVMIntSLT, LLVMConstVector(numbers, width), llvm_splat(&e->build, left, width), "");
-    emit_lanes(e, loop, base, mask, 0, 1);
+    emit_lanes(e, loop, base, mask, 0);
     LLVMBuildBr(b, after);
     LLVMMoveBasicBlockAfter(after, LLVMGetInsertBlock(b));
     LLVMPositionBuilderAtEnd(b, after);
@@ -257,6 +253,8 @@ static void emit_general(Emit *e, VectorLoop *loop, LLVMValueRef begin, LLVMValu
     if (loop->step != 1)
         count = LLVMBuildSDiv(b, emit_add(e, count, emit_i64(e, loop->step - 1)), step, "");
     count = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSGT, count, zero, ""), count, zero, "");
+    loop->lanes.streams =
+        loop->step == 1 ? emit_loop_streams(e, loop->s, loop->lanes.width, begin, loop->declared) : NULL;
     for (unsigned copies = loop->copies; copies; copies = copies > 1 ? 1 : 0) {
         int64_t group = (int64_t)copies * loop->lanes.width;
         LLVMValueRef whole = LLVMBuildAnd(b, count, emit_i64(e, -group), "");
@@ -276,7 +274,7 @@ static void emit_constant(Emit *e, VectorLoop *loop, int64_t begin, int64_t trip
         for (unsigned lane = 0; lane < width; lane++)
             active[lane] = LLVMConstInt(LLVMInt1TypeInContext(e->build.context), first + lane < trips, 0);
         LLVMValueRef mask = first + width > trips ? LLVMConstVector(active, width) : NULL;
-        emit_lanes(e, loop, emit_i64(e, begin + first * loop->step), mask, 0, 1);
+        emit_lanes(e, loop, emit_i64(e, begin + first * loop->step), mask, 0);
     }
 }
 
@@ -300,7 +298,8 @@ void emit_vector_loop(Emit *e, const KernelStatement *s) {
         loop.lanes.width /= 2;
     bool is_constant = trips >= 0 && (scan.has_registers || trips <= loop.lanes.width) &&
                        trips <= MOST_VECTORS * (int64_t)loop.lanes.width;
-    loop.copies = is_constant ? 1 : choose_copies(e, &loop);
+    loop.copies = is_constant ? 1 : choose_copies(&loop);
+    loop.declared = scan.declared;
     start_accumulators(e, &loop);
     if (is_constant)
         emit_constant(e, &loop, begin, trips);
