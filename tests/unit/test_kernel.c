@@ -97,9 +97,10 @@ Test(kernel, text_round_trips) {
         if (form)
             cr_expect_str_eq(printed(&f, again, true), named);
     }
-    for (const char *const *word = (const char *const[]){"append", "merge", "tile.mma", "argmax", "balance",
-                                                         "grain", "alias", "alloc.group", "prefetch", "stream",
-                                                         "barrier", "while", "for.nz", "else", "step", NULL};
+    for (const char *const *word =
+             (const char *const[]){"append", "merge", "tile.mma", "argmax", "balance", "grain", "alias",
+                                   "alloc.group", "prefetch", "stream", "barrier", "while", "for.nz", "else",
+                                   "step", NULL};
          *word; word++)
         cr_expect(strstr(canonical, *word) != NULL, "%s is lost", *word);
     arena_free(&f.arena);
