@@ -138,7 +138,7 @@ static KernelExpr *extent_product(Lower *l, uint32_t begin, uint32_t end) {
 static void stream_first(Lower *l) {
     KernelBlock *body = &l->kernel->body;
     KernelExpr *elements = extent_product(l, 0, l->space.rank);
-    KernelExpr *run = extent_product(l, l->collapse, l->space.rank);
+    KernelExpr *run = l->collapse ? extent_product(l, l->collapse, l->space.rank) : elements;
     KernelStatement *hint = kernel_stream(l->kernel, body, l->output, elements, run);
     memmove(body->statements.items + 1, body->statements.items,
             (body->statements.count - 1) * sizeof *body->statements.items);

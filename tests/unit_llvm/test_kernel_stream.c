@@ -85,6 +85,19 @@ Test(kernel_stream, rows) {
     runner_close(&r);
 }
 
+/* Two axes that run as one are one run, whatever their length. */
+Test(kernel_stream, one_run_of_two_axes_needs_no_whole_lines) {
+    KernelRunner one = opened("kernel k(r: i64, n: i64, y: out buffer f32) { stream y, r * n by r * n"
+                              "  for.vector i in 0 .. r * n { y[i] = 1 } }",
+                              64);
+    KernelRunner rows = opened("kernel k(r: i64, n: i64, y: out buffer f32) { stream y, r * n by n"
+                               "  for.vector i in 0 .. r * n { y[i] = 1 } }",
+                               64);
+    cr_expect(strlen(one.assembly) < strlen(rows.assembly), "rows check the length of a run");
+    runner_close(&one);
+    runner_close(&rows);
+}
+
 /* A result that takes over its operand's buffer reads each element before it is written. */
 Test(kernel_stream, in_place) {
     KernelRunner r = opened("kernel k(x: buffer f64, n: i64, y: out alias buffer f64) {"
