@@ -24,6 +24,9 @@ typedef struct Fuse {
     bool *host_view;   /* old id -> view that stays outside */
     int32_t *group;    /* old id -> id of the root whose kernel computes it, GROUP_NONE or GROUP_MANY */
     uint32_t *cost;    /* old id -> rough work per element when computed in place */
+    uint32_t *changes; /* old id -> id of the first `update` of a buffer that the value is computed from */
+    uint32_t *updated; /* old id -> id of its first `update`, UINT32_MAX */
+    uint32_t *wanted;  /* old id -> id of the last root or host node that computes with it */
     FuseSpace *space;  /* root id -> space */
     const IrNode **by_id;
     VEC(IrNode *) * users;
@@ -40,6 +43,8 @@ static bool is_tensor(const IrNode *node) {
 static bool is_kernel_op(const IrNode *node) {
     if (op_is_reduction(node->op))
         return ir_rank(node->operands[0]) > 0;
+    if (node->op == OP_update)
+        return !ir_update_is_element(node);
     return is_tensor(node) && (op_is_elementwise(node->op) || node->op == OP_cast || node->op == OP_iota ||
                                node->op == OP_gather);
 }
@@ -111,21 +116,60 @@ static void broadcast_tags(const IrNode *node, const int8_t *tags, int8_t *out) 
 }
 
 static void gather_tags(const IrNode *node, uint32_t k, const int8_t *tags, int8_t *out, bool *taint) {
-    uint32_t axis = (uint32_t)node->attributes[0], index_rank = ir_rank(node->operands[1]);
-    if (k == 1) {
-        memcpy(out, tags + axis, index_rank);
+    uint32_t first = (uint32_t)node->attributes[0], index_rank = ir_rank(node->operands[1]);
+    uint32_t next = 0, indexed = 0;
+    if (k > 0) {
+        memcpy(out, tags + first, index_rank);
         return;
     }
-    uint32_t next = 0;
+    taint_all(tags + first, index_rank, taint);
     for (uint32_t i = 0; i < ir_rank(node->operands[0]); i++) {
-        if (i != axis) {
+        if (indexed < node->attribute_count && node->attributes[indexed] == i) {
+            out[i] = TAG_MIXED;
+            next += indexed++ == 0 ? index_rank : 0;
+        } else {
             out[i] = tags[next++];
-            continue;
         }
-        out[i] = TAG_MIXED;
-        taint_all(tags + next, index_rank, taint);
-        next += index_rank;
     }
+}
+
+/* ---- updates: the space is what is written ---------------------------------------------------------------
+ */
+
+uint32_t fuse_update_axes(const IrNode *update, IrNode **dims) {
+    uint32_t count = 0, rank = ir_rank(update);
+    if (ir_update_index_count(update)) {
+        const IrType *at = ir_type(update->operands[2 + 3 * rank]);
+        for (; count < at->rank; count++)
+            dims[count] = at->dims[count];
+    }
+    for (uint32_t k = 0; k < rank; k++)
+        if (!ir_update_indices(update, k))
+            dims[count++] = ir_update_extent(update, k);
+    return count;
+}
+
+uint32_t fuse_update_map(const IrNode *update, int8_t *map, IrNode **dims) {
+    IrNode *all[2 * IR_MAX_RANK];
+    uint32_t count = fuse_update_axes(update, all), kept = 0;
+    for (uint32_t k = 0; k < count; k++) {
+        int64_t extent;
+        bool is_unit = ir_const_value_i64(all[k], &extent) && extent == 1;
+        map[k] = is_unit && (kept || k + 1 < count) ? TAG_NONE : (int8_t)kept;
+        if (map[k] >= 0)
+            dims[kept++] = all[k];
+    }
+    return kept;
+}
+
+/* The value and the indices are read along the axes of the space; x itself is not read. */
+static void update_tags(const IrNode *node, uint32_t k, int8_t *out) {
+    IrNode *dims[2 * IR_MAX_RANK];
+    int8_t map[2 * IR_MAX_RANK];
+    uint32_t rank = ir_rank(node->operands[k]);
+    fuse_update_map(node, map, dims);
+    for (uint32_t i = 0; i < rank; i++)
+        out[i] = k == 0 ? TAG_MIXED : map[i];
 }
 
 static void reduction_tags(const IrNode *node, const int8_t *tags, const FuseSpace *space, int8_t *out) {
@@ -156,6 +200,8 @@ uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, c
         broadcast_tags(node, tags, out);
     else if (node->op == OP_gather)
         gather_tags(node, k, tags, out, taint);
+    else if (node->op == OP_update)
+        update_tags(node, k, out);
     else if (node->op == OP_reshape && k == 0) {
         for (uint32_t i = 0; i < rank; i++)
             out[i] = TAG_MIXED;
@@ -190,6 +236,10 @@ static FuseSpace initial_space(const IrNode *root) {
     if (op_is_reduction(root->op)) {
         space_of_operand(&space, root);
         space.result_is_outer = true;
+    } else if (root->op == OP_update) {
+        int8_t map[2 * IR_MAX_RANK];
+        space.rank = fuse_update_map(root, map, space.dims);
+        space.is_update = true;
     } else {
         space.rank = ir_rank(root);
         memcpy(space.dims, root->types[0].dims, space.rank * sizeof *space.dims);
@@ -200,6 +250,7 @@ static FuseSpace initial_space(const IrNode *root) {
 /* The tags with which the result itself is demanded. */
 static void result_tags(const FuseSpace *space, int8_t *tags) {
     uint32_t next = 0;
+    memset(tags, TAG_NONE, IR_MAX_RANK);
     for (uint32_t k = 0; k < space->rank; k++)
         if (!space->result_is_outer || !space->is_row[k])
             tags[next++] = (int8_t)k;
@@ -211,7 +262,7 @@ static bool accept_reduction(FuseSpace *space, const IrNode *reduction, const in
     FuseSpace wanted = *space;
     const IrType *operand = ir_type(reduction->operands[0]);
     uint32_t outer = ir_rank(reduction);
-    if (!outer)
+    if (!outer || space->is_update)
         return false; /* one row only: separate kernels run in parallel */
     for (uint32_t i = 0; i < outer; i++)
         if (tags[i] < 0 || (i && tags[i] <= tags[i - 1]))
@@ -369,7 +420,9 @@ static void require_operands(Fuse *f, const IrNode *node) {
     bool control = node->op == OP_for || node->op == OP_while;
     for (uint32_t k = 0; k < node->operand_count; k++) {
         const IrNode *x = node->operands[k];
-        if (node->op == OP_gather && k == 0 && is_kernel_op(x))
+        if (node->op == OP_update && k == 0)
+            require_owned(f, x);
+        else if (node->op == OP_gather && k == 0 && is_kernel_op(x))
             f->materialise[x->id] = true;
         else if (node->op == OP_reshape && k == 0 && !f->host_view[node->id])
             require_contiguous(f, x);
@@ -379,6 +432,53 @@ static void require_operands(Fuse *f, const IrNode *node) {
             require_owned(f, x);
         else
             require_host(f, x);
+    }
+}
+
+/* Does the value of an update read what is updated elsewhere than at the place that is being written? */
+static bool reads_elsewhere(const Fuse *f, const IrNode *update, const IrNode *node, const int8_t *tags,
+                            const FuseSpace *space) {
+    const IrNode *x = update->operands[0];
+    int8_t inner[2 * IR_MAX_RANK];
+    if (node == x)
+        return true;
+    if (node->op == OP_slice && node->operands[0] == x && !ir_update_index_count(update) &&
+        !memcmp(node->operands + 1, update->operands + 2, 3 * ir_rank(x) * sizeof *node->operands)) {
+        IrNode *dims[2 * IR_MAX_RANK];
+        int8_t map[2 * IR_MAX_RANK];
+        fuse_update_map(update, map, dims);
+        uint32_t dropped = 0, next = 0;
+        for (uint32_t k = 0; k < ir_rank(x); k++) {
+            if (dropped < node->attribute_count && node->attributes[dropped] == k)
+                dropped++;
+            else if (tags[next++] != map[k] && map[k] != TAG_NONE)
+                return true;
+        }
+        return false;
+    }
+    if (!is_inlined(node) || f->materialise[node->id] || op_is_reduction(node->op))
+        return false;
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        if (!ir_rank(node->operands[k]))
+            continue;
+        fuse_operand_tags(node, k, tags, space, inner, NULL);
+        if (reads_elsewhere(f, update, node->operands[k], inner, space))
+            return true;
+    }
+    return false;
+}
+
+/* The value and the indices of an update join its kernel unless they read what the kernel overwrites. */
+static void require_update_operands(Fuse *f, const IrNode *update) {
+    FuseSpace space = initial_space(update);
+    int8_t tags[2 * IR_MAX_RANK], none[IR_MAX_RANK] = {0};
+    for (uint32_t k = 1; k < update->operand_count; k++) {
+        const IrNode *x = update->operands[k];
+        if (!ir_rank(x) || !is_inlined(x))
+            continue;
+        fuse_operand_tags(update, k, none, &space, tags, NULL);
+        if (reads_elsewhere(f, update, x, tags, &space))
+            f->materialise[x->id] = true;
     }
 }
 
@@ -409,11 +509,33 @@ static const IrNode *root_in(const Fuse *f, const IrRegion *region, int32_t grou
     return group >= 0 && f->by_id[group]->region == region ? f->by_id[group] : NULL;
 }
 
+/* The last node at which the value is computed from its operands, if it is not materialised. */
+static void find_wanted(Fuse *f, const IrNode *node) {
+    for (uint32_t i = 0; i < f->users[node->id].count; i++) {
+        const IrNode *user = f->users[node->id].items[i];
+        bool passes_on = is_inlined(user) && !f->materialise[user->id] && !op_is_reduction(user->op);
+        uint32_t at = passes_on ? f->wanted[user->id] : user->id;
+        if (at > f->wanted[node->id])
+            f->wanted[node->id] = at;
+    }
+}
+
+/* What is computed from a tensor that is then updated, and used after that, is computed before: the update
+ * may then be done in place. */
+static bool must_come_before(const Fuse *f, const IrNode *node) {
+    return node->id < f->changes[node->id] && f->changes[node->id] < f->wanted[node->id];
+}
+
 /* Consumers were decided before: nodes come in reverse order. */
 static void decide_node(Fuse *f, const IrNode *node) {
     require_operands(f, node);
     if (!is_inlined(node))
         return;
+    if (node->op == OP_update)
+        require_update_operands(f, node);
+    find_wanted(f, node);
+    if (!f->host_view[node->id] && must_come_before(f, node))
+        f->materialise[node->id] = true;
     if (f->materialise[node->id]) {
         become_root(f, node);
         return;
@@ -442,11 +564,35 @@ static void add_user(Fuse *f, const IrNode *node, IrNode *user) {
     vec_push(f->arena, &f->users[node->id], user);
 }
 
+static void note_updates(Fuse *f, const IrRegion *region) {
+    for (uint32_t i = 0; i < region->nodes.count; i++) {
+        const IrNode *node = region->nodes.items[i];
+        const IrNode *x = node->op == OP_update ? node->operands[0] : NULL;
+        if (x && node->id < f->updated[x->id])
+            f->updated[x->id] = node->id;
+        for (uint32_t k = 0; k < node->region_count; k++)
+            note_updates(f, node->regions[k]);
+    }
+}
+
+static void find_changes(Fuse *f, const IrNode *node) {
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        const IrNode *x = node->operands[k];
+        uint32_t first = f->updated[x->id];
+        if (is_inlined(x) && !f->materialise[x->id] && f->changes[x->id] < first)
+            first = f->changes[x->id];
+        if (first < f->changes[node->id] && first > node->id)
+            f->changes[node->id] = first;
+    }
+}
+
 static void collect(Fuse *f, const IrRegion *region) {
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         IrNode *node = region->nodes.items[i];
         f->by_id[node->id] = node;
+        f->materialise[node->id] = node->op == OP_update && is_inlined(node);
         compute_cost(f, node);
+        find_changes(f, node);
         for (uint32_t k = 0; k < node->operand_count; k++)
             add_user(f, node->operands[k], node);
         for (uint32_t k = 0; k < node->region_count; k++)
@@ -499,6 +645,15 @@ static IrNode *body_parameter(Body *body, const IrNode *old) {
 
 static IrNode *contiguous_value(Fuse *f, const IrNode *old);
 
+/* What an update starts from: a buffer in C order. */
+static IrNode *update_base(Body *body, const IrNode *old) {
+    if (!is_strided_parameter(body->fuse, old))
+        return body->map[old->id] ? body->map[old->id] : (body->map[old->id] = body_parameter(body, old));
+    IrNode *copy = contiguous_value(body->fuse, old);
+    vec_push(body->fuse->arena, &body->operands, copy);
+    return ir_parameter(&body->builder, NULL, ir_dtype(copy), ir_rank(copy), copy->types[0].dims, NULL);
+}
+
 static IrNode *body_value(Body *body, const IrNode *old) {
     Fuse *f = body->fuse;
     if (body->map[old->id])
@@ -519,7 +674,8 @@ static IrNode *body_value(Body *body, const IrNode *old) {
     } else {
         IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
         for (uint32_t k = 0; k < old->operand_count; k++)
-            operands[k] = body_value(body, old->operands[k]);
+            operands[k] = old->op == OP_update && k == 0 ? update_base(body, old->operands[0])
+                                                         : body_value(body, old->operands[k]);
         IrType type = host_type(f, &old->types[0]);
         body->builder.span = old->span;
         made = ir_build(&body->builder, &(IrNodeSpec){.op = old->op,
@@ -628,10 +784,12 @@ static bool is_own_extent(const IrNode *old, const IrNode *dim) {
 static void build_host(Fuse *f, const IrNode *old) {
     IrBuilder *b = &f->builder;
     bool owned = old->op == OP_for || old->op == OP_while;
+    bool element = old->op == OP_update;
     IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
     for (uint32_t k = 0; k < old->operand_count; k++) {
         const IrNode *x = old->operands[k];
-        operands[k] = owned || (old->op == OP_reshape && k == 0) ? contiguous_value(f, x) : host_value(f, x);
+        operands[k] = owned || ((old->op == OP_reshape || element) && k == 0) ? contiguous_value(f, x)
+                                                                              : host_value(f, x);
     }
     IrRegion *regions[2];
     for (uint32_t k = 0; k < old->region_count; k++)
@@ -699,8 +857,14 @@ IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
     f.by_id = ARENA_ARRAY(arena, const IrNode *, n);
     f.space = ARENA_ARRAY(arena, FuseSpace, n);
     f.users = arena_alloc_array(arena, n, sizeof *f.users);
-    for (uint32_t i = 0; i < n; i++)
+    f.changes = ARENA_ARRAY(arena, uint32_t, n);
+    f.updated = ARENA_ARRAY(arena, uint32_t, n);
+    f.wanted = ARENA_ARRAY(arena, uint32_t, n);
+    for (uint32_t i = 0; i < n; i++) {
         f.group[i] = GROUP_NONE;
+        f.changes[i] = f.updated[i] = UINT32_MAX;
+    }
+    note_updates(&f, old->body);
     collect(&f, old->body);
     decide(&f, old->body);
 
