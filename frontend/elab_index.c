@@ -210,7 +210,7 @@ static bool mask_parts(Elaborator *e, Value mask, IrNode *const *dims, uint32_t 
     IrNode *where = ir_nonzero(&e->b, node);
     for (uint32_t k = 0; k < ir_rank(node); k++)
         out->parts[out->count++] =
-            (Part){PART_GATHER, whole_axis(e, dims[axis + k]), elab_mask_row(e, where, k), span};
+            (Part){PART_GATHER, whole_axis(e, dims[axis + k]), elab_mask_row(e, where, k), span, false};
     out->mask = node;
     out->mask_axis = axis;
     return true;
@@ -303,8 +303,8 @@ static bool moves_to_front(const Subscripts *s) {
             first = first == s->count ? i : first;
             last = i;
         }
-    for (uint32_t i = first; i < last; i++)
-        if (!is_index(&s->parts[i]))
+    for (uint32_t i = first + 1; i <= last && first < s->count; i++)
+        if (!is_index(&s->parts[i]) || s->parts[i].after_ellipsis)
             return true;
     return false;
 }
@@ -464,6 +464,7 @@ bool elab_subscripts(Elaborator *e, const AstNode *node, Value base, Subscripts 
         bool fills = i < list.count ? list.items[i]->kind == AST_ELLIPSIS : !has_ellipsis;
         for (uint32_t k = used; fills && k < rank; k++, axis++)
             out->parts[out->count++] = (Part){.kind = PART_CUT, .cut = whole_axis(e, dims[axis])};
+        uint32_t first = out->count;
         if (i == list.count || list.items[i]->kind == AST_ELLIPSIS)
             continue;
         if (list.items[i]->kind != AST_SLICE && values[i].kind == VALUE_NONE) {
@@ -473,6 +474,7 @@ bool elab_subscripts(Elaborator *e, const AstNode *node, Value base, Subscripts 
         uint32_t taken = elab_part(e, list.items[i], values[i], dims, axis, out);
         ok = taken > 0;
         axis += taken;
+        out->parts[first].after_ellipsis = i > 0 && list.items[i - 1]->kind == AST_ELLIPSIS;
     }
     forget_mask_among_others(out, dims);
     return ok;

@@ -15,6 +15,7 @@ typedef struct Part { /* one subscript after `...` and masks were filled in */
     Cut cut;         /* of the axis; PART_GATHER: all of it */
     IrNode *indices; /* PART_GATHER: i64, in range */
     Span span;
+    bool after_ellipsis; /* a `...` stands before it, even one for no axis */
 } Part;
 
 typedef struct Subscripts { /* of one index expression on one tensor; every axis has its part */

@@ -315,7 +315,7 @@ static bool integer_argument(Elaborator *e, BuiltinCall *call, uint32_t at, Valu
 
 static Part gather_part(Elaborator *e, IrNode *indices, IrNode *extent, Span span) {
     Cut whole = {ir_const_i64(&e->b, 0), extent, ir_const_i64(&e->b, 1), false};
-    return (Part){indices ? PART_GATHER : PART_CUT, whole, indices, span};
+    return (Part){indices ? PART_GATHER : PART_CUT, whole, indices, span, false};
 }
 
 /* An index on every axis: the given one on `axis`, on each other axis the position along it. */
