@@ -153,13 +153,13 @@ static uint32_t uses_in(const IrNode *node, const IrNode *owner) {
 /* Does the buffer of `value` belong to nobody after `position` of the region?  It may be owned by the region
  * or by one around it, with nothing but branches between: they are the last that use it. */
 static bool is_last_use(const Plan *plan, const IrNode *value, int64_t position) {
-    for (; plan; position = plan->position, plan = plan->outer) {
-        if (plan->moved[value->id] || !dies_at(plan->last, value, position))
-            return false;
+    while (!plan->moved[value->id] && dies_at(plan->last, value, position)) {
         if (plan->region == value->region)
             return true;
         if (!plan->is_branch)
             return false;
+        plan = plan->outer;
+        position = plan->position;
     }
     return false;
 }
