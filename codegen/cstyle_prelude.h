@@ -61,6 +61,7 @@ typedef ulong uint64_t;
 #define gmx_trunc(x)         GMX_OF(gmx_trunc, x)(x)
 #define gmx_floordiv(x, y)   GMX_OF(gmx_floordiv, x)(x, y)
 #define gmx_mod(x, y)        GMX_OF(gmx_mod, x)(x, y)
+#define gmx_fmod(x, y)       GMX_OF(gmx_fmod, x)(x, y)
 #define gmx_pow(x, y)        GMX_OF(gmx_pow, x)(x, y)
 #define gmx_min(x, y)        GMX_OF(gmx_min, x)(x, y)
 #define gmx_max(x, y)        GMX_OF(gmx_max, x)(x, y)
@@ -113,6 +114,9 @@ typedef ulong uint64_t;
     GMX_FN T GMX_NAME(gmx_mod, t)(T x, T y) {                                                                \
         return y ? (T)(x % y) : (T)0;                                                                        \
     }                                                                                                        \
+    GMX_FN T GMX_NAME(gmx_fmod, t)(T x, T y) {                                                               \
+        return y ? (T)(x % y) : (T)0;                                                                        \
+    }                                                                                                        \
     GMX_FN T GMX_NAME(gmx_shr, t)(T x, T y) {                                                                \
         return y >= sizeof(T) * 8 ? (T)0 : (T)(x >> y);                                                      \
     }
@@ -134,6 +138,9 @@ typedef ulong uint64_t;
             return 0;                                                                                        \
         T rest = (T)(x % y);                                                                                 \
         return rest != 0 && (rest < 0) != (y < 0) ? (T)(rest + y) : rest;                                    \
+    }                                                                                                        \
+    GMX_FN T GMX_NAME(gmx_fmod, t)(T x, T y) {                                                               \
+        return y == 0 || y == -1 ? (T)0 : (T)(x % y);                                                        \
     }                                                                                                        \
     GMX_FN T GMX_NAME(gmx_shr, t)(T x, T y) {                                                                \
         return (T)(x >> ((U)y >= sizeof(T) * 8 ? (U)(sizeof(T) * 8 - 1) : (U)y));                            \
@@ -167,6 +174,9 @@ typedef ulong uint64_t;
     }                                                                                                        \
     GMX_FN T GMX_NAME(gmx_pow, t)(T x, T y) {                                                                \
         return GMX_MATH(pow, s)(x, y);                                                                       \
+    }                                                                                                        \
+    GMX_FN T GMX_NAME(gmx_fmod, t)(T x, T y) {                                                               \
+        return GMX_MATH(fmod, s)(x, y);                                                                      \
     }                                                                                                        \
     GMX_FN T GMX_NAME(gmx_mod, t)(T x, T y) {                                                                \
         T rest = GMX_MATH(fmod, s)(x, y);                                                                    \

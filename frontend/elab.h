@@ -76,6 +76,10 @@ struct Elaborator {
     bool is_exporting;  /* no effects, no hidden stream */
     bool misses_import; /* a file could not be imported: unknown names may be its */
     Binding *token, *random_key, *random_counter; /* hidden variables */
+    struct IndexVariables *index_variables;       /* of the index expressions around, innermost first */
+    uint32_t index_depth;                         /* index expressions whose body is being elaborated */
+    uint32_t index_first; /* nodes with smaller ids are older than the outermost index expression */
+    struct ElabReachCheck *reach_checks; /* of subscripts, in the index expression being elaborated */
     VEC(BindingChange) undo;
     VEC(ElabSlot *) lifted; /* sizes written as literals in this unit */
     VEC(ElabImport) imports;
@@ -258,6 +262,13 @@ Value elab_gather(Elaborator *e, Value x, Value indices, uint32_t axis, Span spa
 Value elab_transpose(Elaborator *e, Value x);
 Value elab_shape(Elaborator *e, Value x);
 
+/* ---- elab_comprehension.c: index expressions --------------------------------------------------------------
+ */
+Value elab_comprehension(Elaborator *e, const AstNode *node);
+Value elab_generator(Elaborator *e, Value callee, const AstNode *call); /* sum(body for binders) */
+/* True if a subscript that is the bare name of an index variable without a range takes it from `extent`. */
+bool elab_infer_range(Elaborator *e, Value subscript, IrNode *extent, const AstNode *node);
+
 /* ---- elab_builtin*.c --------------------------------------------------------------------------------------
  */
 typedef struct BuiltinCall {
@@ -289,6 +300,11 @@ bool elab_shape_argument(Elaborator *e, Value value, Span span, IrNode **dims, u
 Value elab_fill(Elaborator *e, Value scalar, IrNode *const *dims, uint32_t rank);
 bool elab_elements(Elaborator *e, Value list, Span span, const char *what, Value **items, uint32_t *count);
 IrNode *elab_size_node(Elaborator *e, Value value, Span span, const char *what);
+/* x, once every size in `axes` is known to be positive; NULL after reporting. */
+IrNode *elab_not_empty(Elaborator *e, Op op, IrNode *x, const uint32_t *axes, uint32_t count, Span span);
+bool elab_has_no_identity(Op op); /* max, min, argmax, argmin */
+/* The mean over axes as `result`, formed in `wide`. */
+IrNode *elab_mean(Elaborator *e, IrNode *x, const uint32_t *axes, uint32_t count, Dtype result, Dtype wide);
 Value elab_reduce(Elaborator *e, Op op, Value x, Value axis, bool keepdims, const Dtype *dtype, Span span,
                   Span axis_span);
 

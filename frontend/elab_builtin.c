@@ -90,6 +90,8 @@ static Value fallback_value(Elaborator *e, const SignatureParameter *p) {
         return elab_constant(DTYPE_bool, text[0] == 't', true);
     if (dtype_find(text, &dtype.dtype))
         return dtype;
+    if (text[0] == '"')
+        return (Value){.kind = VALUE_STRING, .text = p->fallback + 1, .length = p->fallback_length - 2};
     return elab_int(e, atoll(text));
 }
 

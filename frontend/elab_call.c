@@ -58,8 +58,12 @@ static bool is_recursive(Elaborator *e, const Closure *closure, Span span) {
     return true;
 }
 
-/* Errors inside a body also name the call; inside the library they belong to the call. */
+/* Errors inside a body also name the call; inside the library they belong to the call, which has one. */
 void elab_note_calls(Elaborator *e, uint32_t first_diag, const Closure *closure, Span call) {
+    while (closure->is_library && e->sink->diags.count > first_diag + 1) {
+        Diag *last = e->sink->diags.items[--e->sink->diags.count];
+        e->sink->error_count -= !last->is_warning;
+    }
     for (uint32_t i = first_diag; i < e->sink->diags.count; i++) {
         Diag *diag = e->sink->diags.items[i];
         const SourceFile *file = source_find(e->options.sources, diag->span.begin);
@@ -213,6 +217,8 @@ Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const As
     } else {
         callee = elab_expression(e, function);
     }
+    if (list.count == 1 && list.items[0]->kind == AST_GENERATOR)
+        return elab_generator(e, callee, node);
     for (uint32_t i = 0; i < list.count; i++) {
         const AstNode *argument = list.items[i];
         bool is_keyword = argument->kind == AST_KEYWORD;

@@ -234,7 +234,7 @@ IrNode *elab_drop_unit_axis(Elaborator *e, IrNode *x, uint32_t axis) {
     for (uint32_t k = 0; k < ir_rank(x); k++) {
         starts[k] = ir_const_i64(&e->b, 0);
         steps[k] = ir_const_i64(&e->b, 1);
-        extents[k] = x->types[0].dims[k];
+        extents[k] = k == axis ? ir_const_i64(&e->b, 1) : x->types[0].dims[k]; /* checked when running */
     }
     drop[axis] = true;
     return ir_slice(&e->b, x, starts, extents, steps, drop);
@@ -478,8 +478,7 @@ static Value elab_dispatch(Elaborator *e, const AstNode *node) {
     case AST_FUNCTION:
         return elab_closure(e, node);
     case AST_COMPREHENSION:
-    case AST_GENERATOR:
-        return elab_unsupported(e, node->span, "an index expression");
+        return elab_comprehension(e, node);
     case AST_IMAGINARY:
         return elab_unsupported(e, node->span, "a complex number");
     case AST_INTERPOLATION:

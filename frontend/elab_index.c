@@ -246,6 +246,10 @@ static uint32_t elab_part(Elaborator *e, const AstNode *node, Value value, IrNod
     if (dtype == DTYPE_bool)
         return mask_parts(e, value, dims, axis, node->span, out) ? rank : 0;
     out->count++;
+    if (node->kind == AST_NAME && elab_infer_range(e, value, dims[axis], node)) {
+        part->cut = (Cut){value.node, int_node(e, 1), int_node(e, 1), true};
+        return 1;
+    }
     if (rank == 0)
         return integer_part(e, value, dims[axis], axis, node->span, part);
     part->kind = PART_GATHER;

@@ -43,7 +43,7 @@ static bool is_in_library(const Elaborator *e) {
 }
 
 /* x, once every size in `axes` is known to be positive: max and argmax of nothing are errors. */
-static IrNode *not_empty(Elaborator *e, Op op, IrNode *x, const uint32_t *axes, uint32_t count, Span span) {
+IrNode *elab_not_empty(Elaborator *e, Op op, IrNode *x, const uint32_t *axes, uint32_t count, Span span) {
     IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
     for (uint32_t k = 0; k < ir_rank(x); k++) {
         starts[k] = ir_const_i64(&e->b, 0);
@@ -73,7 +73,7 @@ static IrNode *keep_axes(Elaborator *e, IrNode *x, const uint32_t *axes, uint32_
     return x;
 }
 
-static bool has_no_identity(Op op) {
+bool elab_has_no_identity(Op op) {
     return op == OP_max || op == OP_min || op == OP_argmax || op == OP_argmin;
 }
 
@@ -91,7 +91,7 @@ Value elab_reduce(Elaborator *e, Op op, Value value, Value axis, bool keepdims, 
         x = elab_cast(e, x, DTYPE_bool);
     if (dtype)
         x = elab_cast(e, x, *dtype);
-    if (has_no_identity(op) && !is_in_library(e) && !(x = not_empty(e, op, x, axes, count, span)))
+    if (elab_has_no_identity(op) && !is_in_library(e) && !(x = elab_not_empty(e, op, x, axes, count, span)))
         return elab_poison();
     Dtype result = dtype ? *dtype : ir_reduction_dtype(op, ir_dtype(x));
     Dtype accumulator = dtype ? dtype_info[*dtype].compute : ir_accumulator(op, ir_dtype(x));
@@ -125,6 +125,17 @@ Value builtin_reduce(Elaborator *e, BuiltinCall *call) {
 }
 
 /* Sum and quotient are formed in the accumulator's dtype and rounded once. */
+IrNode *elab_mean(Elaborator *e, IrNode *x, const uint32_t *axes, uint32_t count, Dtype result, Dtype wide) {
+    IrNode *terms = wide != ir_accumulator(OP_sum, ir_dtype(x)) ? elab_cast(e, x, wide) : x;
+    IrNode *sum =
+        count ? ir_reduce(&e->b, OP_sum, terms, axes, count, wide, wide) : elab_cast(e, terms, wide);
+    IrNode *size = ir_const_i64(&e->b, 1);
+    for (uint32_t i = 0; i < count; i++)
+        size = ir_binary(&e->b, OP_mul, size, x->types[0].dims[axes[i]]);
+    IrNode *divisor = elab_with_dims(e, elab_cast(e, size, wide), sum->types[0].dims, ir_rank(sum));
+    return elab_cast(e, ir_binary(&e->b, OP_div, sum, divisor), result);
+}
+
 Value builtin_mean(Elaborator *e, BuiltinCall *call) {
     bool keepdims;
     uint32_t axes[IR_MAX_RANK], count;
@@ -144,14 +155,7 @@ Value builtin_mean(Elaborator *e, BuiltinCall *call) {
         return elab_fail(e, DIAG_E0202, call->spans[3], "`mean` gives a float, not %s", dtype_name(result));
     elab_at(e, call->span);
     Dtype wide = has_dtype ? dtype_info[result].compute : ir_accumulator(OP_sum, result);
-    IrNode *terms = has_dtype || !dtype_is_float(ir_dtype(x.node)) ? elab_cast(e, x.node, wide) : x.node;
-    IrNode *sum =
-        count ? ir_reduce(&e->b, OP_sum, terms, axes, count, wide, wide) : elab_cast(e, terms, wide);
-    IrNode *size = ir_const_i64(&e->b, 1);
-    for (uint32_t i = 0; i < count; i++)
-        size = ir_binary(&e->b, OP_mul, size, x.node->types[0].dims[axes[i]]);
-    IrNode *divisor = elab_with_dims(e, elab_cast(e, size, wide), sum->types[0].dims, ir_rank(sum));
-    IrNode *out = elab_cast(e, ir_binary(&e->b, OP_div, sum, divisor), result);
+    IrNode *out = elab_mean(e, x.node, axes, count, result, wide);
     return value_tensor(keepdims ? keep_axes(e, out, axes, count) : out);
 }
 

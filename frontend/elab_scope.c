@@ -205,10 +205,23 @@ static void consider(Nearest *nearest, const char *name) {
     }
 }
 
+static bool is_planned(const char *name) {
+    static const char *const names[] = {
+#define PLANNED(name) #name,
+#include "frontend/planned.def"
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
 Value elab_unknown_name(Elaborator *e, Name name, Span span, const char *what) {
     uint32_t length = name->length;
     if (e->misses_import && e->sink->error_count)
         return elab_poison();
+    if (is_planned(name->text))
+        return elab_unsupported(e, span, arena_format(e->arena, "`%s`", name->text));
     Nearest nearest = {name->text, NULL, length <= 3 ? 2 : length <= 6 ? 3 : 4};
     for (Scope *scope = e->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->bindings.count; i++)

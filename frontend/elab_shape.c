@@ -76,9 +76,7 @@ static Value reshaped(Elaborator *e, Span span, Value x, IrNode **dims, uint32_t
             ir_check_true(&e->b, same, dims[at], DIAG_E0301,
                           elab_intern(e, "the numbers of elements of a tensor and its new shape differ"));
     } else if (size != all) { /* to a scalar or to sizes of 1 */
-        IrNode *one[1] = {
-            ir_check_equal(&e->b, all, size, elab_intern(e, "a scalar has one element; sizes differ"))};
-        x.node = elab_drop_unit_axis(e, ir_reshape(&e->b, x.node, one, 1), 0);
+        x.node = elab_drop_unit_axis(e, elab_as_one(e, ir_reshape(&e->b, x.node, &size, 1), 0), 0);
     }
     return value_tensor(ir_reshape(&e->b, x.node, dims, rank));
 }
@@ -160,17 +158,47 @@ Value builtin_swapaxes(Elaborator *e, BuiltinCall *call) {
     return value_tensor(ir_permute(&e->b, x.node, permutation));
 }
 
+/* One axis, or several in their order, each once. */
+static bool axis_list(Elaborator *e, BuiltinCall *call, uint32_t at, uint32_t rank, uint32_t *axes,
+                      uint32_t *count) {
+    Value *items = &call->values[at];
+    *count = 1;
+    if (!elab_is_scalar(*items) &&
+        !elab_elements(e, call->values[at], call->spans[at], "the axes", &items, count))
+        return false;
+    for (uint32_t k = 0; k < *count && k < IR_MAX_RANK; k++) {
+        if (!elab_axis(e, items[k], rank, call->spans[at], &axes[k]))
+            return false;
+        for (uint32_t i = 0; i < k; i++)
+            if (axes[i] == axes[k]) {
+                elab_fail(e, DIAG_E0206, call->spans[at], "axis %u is given twice", axes[k]);
+                return false;
+            }
+    }
+    return true;
+}
+
 Value builtin_moveaxis(Elaborator *e, BuiltinCall *call) {
-    uint32_t permutation[IR_MAX_RANK], from, to, next = 0;
+    uint32_t permutation[IR_MAX_RANK], from[IR_MAX_RANK], to[IR_MAX_RANK], count, targets, next = 0;
+    bool moved[IR_MAX_RANK] = {0}, filled[IR_MAX_RANK] = {0};
     Value x;
     if (!tensor_argument(e, call, &x))
         return x;
-    if (!elab_axis(e, call->values[1], ir_rank(x.node), call->spans[1], &from) ||
-        !elab_axis(e, call->values[2], ir_rank(x.node), call->spans[2], &to))
+    uint32_t rank = ir_rank(x.node);
+    if (!axis_list(e, call, 1, rank, from, &count) || !axis_list(e, call, 2, rank, to, &targets))
         return elab_poison();
-    for (uint32_t k = 0; k < ir_rank(x.node); k++) {
-        next += k != to && next == from;
-        permutation[k] = k == to ? from : next++;
+    if (count != targets)
+        return elab_fail(e, DIAG_E0206, call->span, "`moveaxis` moves %u axes to %u places", count, targets);
+    for (uint32_t i = 0; i < count; i++) {
+        permutation[to[i]] = from[i];
+        moved[from[i]] = filled[to[i]] = true;
+    }
+    for (uint32_t k = 0; k < rank; k++) {
+        if (filled[k])
+            continue;
+        while (moved[next])
+            next++;
+        permutation[k] = next++;
     }
     return value_tensor(ir_permute(&e->b, x.node, permutation));
 }
@@ -324,6 +352,21 @@ Value builtin_stack(Elaborator *e, BuiltinCall *call) {
     return value_tensor(ir_concat(&e->b, nodes, count, axis));
 }
 
+/* x[…, index, …]: a view. */
+static Value take_one(Elaborator *e, IrNode *x, IrNode *index, uint32_t axis) {
+    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
+    bool drop[IR_MAX_RANK] = {0};
+    for (uint32_t k = 0; k < ir_rank(x); k++) {
+        starts[k] = ir_const_i64(&e->b, 0);
+        steps[k] = ir_const_i64(&e->b, 1);
+        extents[k] = x->types[0].dims[k];
+    }
+    starts[axis] = ir_check_index(&e->b, elab_cast(e, index, DTYPE_i64), extents[axis], axis);
+    extents[axis] = ir_const_i64(&e->b, 1);
+    drop[axis] = true;
+    return value_tensor(ir_slice(&e->b, x, starts, extents, steps, drop));
+}
+
 Value builtin_take(Elaborator *e, BuiltinCall *call) {
     uint32_t axis = 0;
     Dtype dtype;
@@ -343,6 +386,9 @@ Value builtin_take(Elaborator *e, BuiltinCall *call) {
     } else if (!elab_axis(e, call->values[2], ir_rank(x.node), call->spans[2], &axis)) {
         return elab_poison();
     }
+    elab_at(e, call->span);
+    if (ir_rank(indices.node) == 0)
+        return take_one(e, x.node, indices.node, axis);
     return elab_gather(e, x, indices, axis, call->span);
 }
 

@@ -466,7 +466,7 @@ static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dty
 /* Integer division by zero is an error when it runs. */
 static bool check_divisor(Elaborator *e, Op op, IrNode **divisor, Span span) {
     int64_t value;
-    if ((op != OP_floordiv && op != OP_mod) || !dtype_is_integer(ir_dtype(*divisor)))
+    if ((op != OP_floordiv && op != OP_mod && op != OP_fmod) || !dtype_is_integer(ir_dtype(*divisor)))
         return true;
     if (ir_const_value_i64(*divisor, &value)) {
         if (value == 0)
@@ -501,6 +501,20 @@ static bool is_constant_two(Value value) {
     return value.dtype == DTYPE_f64 && value.bits == 0x4000000000000000u;
 }
 
+/* The common dtype; a function of floats turns each integer operand into a float first, as NumPy does. */
+static Dtype operand_dtype(Op op, const Value *operands, uint32_t count) {
+    Value floats[3];
+    Dtype dtype;
+    if (op_info[op].dtype != RULE_FLOAT || op == OP_div || count < 2)
+        return elab_common_dtype(operands, count);
+    for (uint32_t i = 0; i < count; i++) {
+        floats[i] = operands[i];
+        if (!operands[i].is_weak && elab_dtype_of(operands[i], &dtype) && !dtype_is_float(dtype))
+            floats[i] = elab_constant(dtype_to_float(dtype), 0, false);
+    }
+    return elab_common_dtype(floats, count);
+}
+
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span) {
     uint32_t count = op_info[op].arity, first = op == OP_where;
     bool is_weak = true;
@@ -511,7 +525,7 @@ Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const Operan
         is_weak = is_weak && operands[i].is_weak && elab_is_scalar(operands[i]);
     }
     Dtype dtype;
-    if (!elementwise_dtype(e, op, elab_common_dtype(operands + first, count - first), span, &dtype))
+    if (!elementwise_dtype(e, op, operand_dtype(op, operands + first, count - first), span, &dtype))
         return elab_poison();
     if (is_negative_power(op, operands, dtype))
         return elab_fail(e, DIAG_E0307, span, "an integer to a negative power is not an integer");

@@ -211,6 +211,33 @@ IrNode *ir_reshape(IrBuilder *b, IrNode *x, IrNode *const *dims, uint32_t rank) 
     return build_one(b, OP_reshape, operands, count, NULL, 0, tensor_type(ir_dtype(x), rank, dims), NULL);
 }
 
+IrNode *ir_window(IrBuilder *b, IrNode *x, IrNode *const *offsets, const IrWindowTerm *terms, uint32_t count,
+                  IrNode *const *dims, uint32_t rank) {
+    uint32_t axes = ir_rank(x), next = 1 + rank + axes;
+    int64_t *attributes = ARENA_ARRAY(ir_arena(b), int64_t, 2 * count);
+    IrNode **operands = ARENA_ARRAY(ir_arena(b), IrNode *, next + count);
+    with_extents(operands, x, dims, rank);
+    for (uint32_t k = 0; k < axes; k++)
+        operands[1 + rank + k] = offsets[k];
+    for (uint32_t i = 0; i < count; i++) {
+        attributes[2 * i] = terms[i].axis;
+        attributes[2 * i + 1] = terms[i].result_axis;
+        operands[next + i] = terms[i].step;
+    }
+    return build_one(b, OP_window, operands, next + count, attributes, 2 * count,
+                     tensor_type(ir_dtype(x), rank, dims), NULL);
+}
+
+IrNode *ir_window_offset(const IrNode *window, uint32_t axis) {
+    return window->operands[1 + ir_rank(window) + axis];
+}
+
+IrWindowTerm ir_window_term(const IrNode *window, uint32_t index) {
+    uint32_t first = 1 + ir_rank(window) + ir_rank(window->operands[0]);
+    return (IrWindowTerm){(uint32_t)window->attributes[2 * index],
+                          (uint32_t)window->attributes[2 * index + 1], window->operands[first + index]};
+}
+
 /* ---- sizes ------------------------------------------------------------------------------------------ */
 
 IrNode *ir_iota(IrBuilder *b, IrNode *extent) {
@@ -247,6 +274,15 @@ IrNode *ir_solve(IrBuilder *b, IrNode *a, IrNode *rhs) {
 
 IrNode *ir_cholesky(IrBuilder *b, IrNode *a) {
     return build_one(b, OP_cholesky, &a, 1, NULL, 0, a->types[0], NULL);
+}
+
+IrNode *ir_call(IrBuilder *b, Op op, IrNode *const *operands, uint32_t count, const int64_t *attributes,
+                uint32_t attribute_count, Dtype dtype, IrNode *const *dims, uint32_t rank) {
+    IrNode *copy[IR_MAX_RANK];
+    for (uint32_t k = 0; k < rank; k++)
+        copy[k] = dims[k];
+    return build_one(b, op, operands, count, attributes, attribute_count, tensor_type(dtype, rank, copy),
+                     NULL);
 }
 
 IrNode *ir_concat(IrBuilder *b, IrNode *const *operands, uint32_t count, uint32_t axis) {

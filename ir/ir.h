@@ -140,12 +140,25 @@ IrNode *ir_broadcast(IrBuilder *b, IrNode *x, const uint32_t *axis_map, IrNode *
 IrNode *ir_broadcast_trailing(IrBuilder *b, IrNode *x, IrNode *const *dims,
                               uint32_t rank); /* NumPy alignment */
 IrNode *ir_reshape(IrBuilder *b, IrNode *x, IrNode *const *dims, uint32_t rank);
+/* x read at affine combinations of the result's indices: operand axis k is read at offsets[k] plus, for each
+ * term (axis k, result axis r) with its step, step * index r.  In range for every index of the result. */
+typedef struct IrWindowTerm {
+    uint32_t axis, result_axis;
+    IrNode *step; /* i64 */
+} IrWindowTerm;
+IrNode *ir_window(IrBuilder *b, IrNode *x, IrNode *const *offsets, const IrWindowTerm *terms, uint32_t count,
+                  IrNode *const *dims, uint32_t rank);
+IrNode *ir_window_offset(const IrNode *window, uint32_t axis);
+IrWindowTerm ir_window_term(const IrNode *window, uint32_t index); /* of attribute_count / 2 */
 IrNode *ir_iota(IrBuilder *b, IrNode *extent);
 IrNode *ir_dim(IrBuilder *b, IrNode *x, uint32_t axis); /* extent of axis: the node from x's type */
 IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */
 IrNode *ir_matmul(IrBuilder *b, IrNode *x, IrNode *y);
 IrNode *ir_solve(IrBuilder *b, IrNode *a, IrNode *rhs);
 IrNode *ir_cholesky(IrBuilder *b, IrNode *a);
+/* Any structured op of one result whose type is given: sort, cumsum, searchsorted, … */
+IrNode *ir_call(IrBuilder *b, Op op, IrNode *const *operands, uint32_t count, const int64_t *attributes,
+                uint32_t attribute_count, Dtype dtype, IrNode *const *dims, uint32_t rank);
 IrNode *ir_concat(IrBuilder *b, IrNode *const *operands, uint32_t count, uint32_t axis);
 IrNode *ir_gather(IrBuilder *b, IrNode *x, IrNode *indices, uint32_t axis); /* indices checked already */
 /* Several indices of one shape, for ascending axes. */

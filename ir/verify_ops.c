@@ -227,6 +227,23 @@ static bool verify_reshape(Verifier *v, const IrNode *node) {
     return true;
 }
 
+static bool verify_window(Verifier *v, const IrNode *node) {
+    const IrType *from = ir_type(node->operands[0]), *to = ir_type(node);
+    uint32_t terms = node->attribute_count / 2;
+    REQUIRE(node->attribute_count % 2 == 0, "terms are pairs");
+    if (!verify_shape_of_node(v, node, 1 + to->rank + from->rank + terms, 1) || !verify_scalars(v, node, 1))
+        return false;
+    for (uint32_t k = 0; k < to->rank; k++)
+        REQUIRE(verify_same_extent(node->operands[1 + k], to->dims[k]), "result axis %u has another extent",
+                k);
+    for (uint32_t i = 0; i < terms; i++) {
+        REQUIRE(node->attributes[2 * i] >= 0 && node->attributes[2 * i] < from->rank, "no such operand axis");
+        REQUIRE(node->attributes[2 * i + 1] >= 0 && node->attributes[2 * i + 1] < to->rank,
+                "no such result axis");
+    }
+    return true;
+}
+
 static bool verify_view(Verifier *v, const IrNode *node) {
     REQUIRE(node->operand_count >= 1, "no operand");
     if (!verify_tensors(v, node))
@@ -240,6 +257,8 @@ static bool verify_view(Verifier *v, const IrNode *node) {
         return verify_slice(v, node);
     case OP_broadcast:
         return verify_broadcast(v, node);
+    case OP_window:
+        return verify_window(v, node);
     default:
         return verify_reshape(v, node);
     }
@@ -377,6 +396,35 @@ static bool verify_nonzero(Verifier *v, const IrNode *node) {
     return true;
 }
 
+/* sort, argsort and the scans: the shape of the operand. */
+static bool verify_along_axis(Verifier *v, const IrNode *node) {
+    bool sorts = node->op == OP_sort || node->op == OP_argsort;
+    REQUIRE(node->operand_count == 1 && node->attribute_count == 1u + sorts,
+            "wrong number of operands or attributes");
+    const IrType *x = ir_type(node->operands[0]), *y = ir_type(node);
+    REQUIRE(x->rank > 0 && node->attributes[0] >= 0 && node->attributes[0] < x->rank,
+            "the axis is out of range");
+    REQUIRE(y->dtype == (node->op == OP_argsort ? DTYPE_i64 : x->dtype), "the result has another dtype");
+    REQUIRE(verify_same_extents(x, y), "the result has another shape");
+    return true;
+}
+
+static bool verify_search(Verifier *v, const IrNode *node) {
+    REQUIRE(node->operand_count == 2 && ir_dtype(node) == DTYPE_i64,
+            "two operands and an i64 result are expected");
+    const IrType *x = ir_type(node->operands[0]), *values = ir_type(node->operands[1]);
+    if (node->op == OP_bincount) {
+        REQUIRE(x->dtype == DTYPE_i64 && values->dtype == DTYPE_i64 && values->rank == 0,
+                "operands are not i64");
+        REQUIRE(ir_rank(node) == 1 && verify_same_extent(ir_type(node)->dims[0], node->operands[1]),
+                "the result has another shape");
+        return true;
+    }
+    REQUIRE(x->rank == 1 && x->dtype == values->dtype && node->attribute_count == 1, "operands do not fit");
+    REQUIRE(verify_same_extents(values, ir_type(node)), "the result has another shape");
+    return true;
+}
+
 static bool verify_call(Verifier *v, const IrNode *node) {
     REQUIRE(node->result_count == 1, "%u results instead of 1", node->result_count);
     if (!verify_tensors(v, node))
@@ -392,6 +440,16 @@ static bool verify_call(Verifier *v, const IrNode *node) {
         return verify_update(v, node);
     case OP_nonzero:
         return verify_nonzero(v, node);
+    case OP_sort:
+    case OP_argsort:
+    case OP_cumsum:
+    case OP_cumprod:
+    case OP_cummax:
+    case OP_cummin:
+        return verify_along_axis(v, node);
+    case OP_searchsorted:
+    case OP_bincount:
+        return verify_search(v, node);
     default:
         return verify_square(v, node);
     }

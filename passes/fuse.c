@@ -115,6 +115,26 @@ static void broadcast_tags(const IrNode *node, const int8_t *tags, int8_t *out) 
     }
 }
 
+/* An axis that one result axis runs along unchanged keeps its tag; sums and multiples are arithmetic. */
+static void window_tags(const IrNode *node, const int8_t *tags, int8_t *out, bool *taint) {
+    uint32_t rank = ir_rank(node->operands[0]), seen[IR_MAX_RANK] = {0};
+    for (uint32_t axis = 0; axis < rank; axis++)
+        out[axis] = TAG_NONE;
+    for (uint32_t i = 0; i < node->attribute_count / 2; i++) {
+        IrWindowTerm term = ir_window_term(node, i);
+        int64_t step, offset;
+        bool is_plain = ir_const_value_i64(term.step, &step) && step == 1 &&
+                        ir_const_value_i64(ir_window_offset(node, term.axis), &offset) && offset == 0;
+        out[term.axis] = is_plain && !seen[term.axis] ? tags[term.result_axis] : TAG_MIXED;
+        seen[term.axis]++;
+    }
+    for (uint32_t i = 0; i < node->attribute_count / 2; i++) {
+        IrWindowTerm term = ir_window_term(node, i);
+        if (out[term.axis] == TAG_MIXED)
+            taint_all(&tags[term.result_axis], 1, taint);
+    }
+}
+
 static void gather_tags(const IrNode *node, uint32_t k, const int8_t *tags, int8_t *out, bool *taint) {
     uint32_t first = (uint32_t)node->attributes[0], index_rank = ir_rank(node->operands[1]);
     uint32_t next = 0, indexed = 0;
@@ -198,6 +218,8 @@ uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, c
         slice_tags(node, tags, out, taint);
     else if (node->op == OP_broadcast && k == 0)
         broadcast_tags(node, tags, out);
+    else if (node->op == OP_window && k == 0)
+        window_tags(node, tags, out, taint);
     else if (node->op == OP_gather)
         gather_tags(node, k, tags, out, taint);
     else if (node->op == OP_update)
@@ -368,6 +390,7 @@ static uint32_t op_cost(const IrNode *node) {
     case OP_gather:
     case OP_floordiv:
     case OP_mod:
+    case OP_fmod:
         return COST_MATH;
     case OP_div:
     case OP_sqrt:
@@ -727,8 +750,9 @@ static IrNode *contiguous_value(Fuse *f, const IrNode *old) {
 
 /* The host-level node of a value; views are made where they are first wanted. */
 static IrNode *host_value(Fuse *f, const IrNode *old) {
-    if (f->host[old->id] || !is_view(old))
-        return f->host[old->id];
+    IrNode *made = f->host[old->id];
+    if (!is_view(old) || (made && ir_region_encloses(made->region, f->builder.region)))
+        return made; /* one made in a branch cannot be used after it */
     IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
     operands[0] =
         old->op == OP_reshape ? contiguous_value(f, old->operands[0]) : host_value(f, old->operands[0]);

@@ -192,6 +192,29 @@ static void broadcast_indices(Lower *l, const IrNode *node, KernelExpr *const *i
     }
 }
 
+static void window_indices(Lower *l, const IrNode *node, KernelExpr *const *indices, KernelExpr **inner) {
+    bool is_read[IR_MAX_RANK] = {false};
+    for (uint32_t i = 0; i < node->attribute_count / 2; i++) {
+        IrWindowTerm term = ir_window_term(node, i);
+        KernelExpr *index = indices[term.result_axis];
+        if (!index) /* flattened: the axis is read along it alone and unchanged */
+            continue;
+        index = mul(l, index, lower_extent(l, term.step));
+        inner[term.axis] = is_read[term.axis] ? add(l, inner[term.axis], index) : index;
+        is_read[term.axis] = true;
+    }
+    bool is_along[IR_MAX_RANK] = {false};
+    for (uint32_t i = 0; i < node->attribute_count / 2; i++)
+        is_along[ir_window_term(node, i).axis] = true;
+    for (uint32_t axis = 0; axis < ir_rank(node->operands[0]); axis++) {
+        KernelExpr *offset = lower_extent(l, ir_window_offset(node, axis));
+        if (is_read[axis])
+            inner[axis] = add(l, inner[axis], offset);
+        else
+            inner[axis] = is_along[axis] ? NULL : offset;
+    }
+}
+
 static KernelExpr *view_value(Lower *l, const IrNode *node, KernelExpr *const *indices) {
     KernelExpr *inner[IR_MAX_RANK] = {0};
     const IrNode *x = node->operands[0];
@@ -207,6 +230,9 @@ static KernelExpr *view_value(Lower *l, const IrNode *node, KernelExpr *const *i
         break;
     case OP_broadcast:
         broadcast_indices(l, node, indices, inner);
+        break;
+    case OP_window:
+        window_indices(l, node, indices, inner);
         break;
     default: { /* reshape: fuse left a contiguous parameter below */
         KernelExpr *position = lower_linear(l, node->types[0].dims, ir_rank(node), indices);

@@ -126,13 +126,39 @@ static bool dies_at(const LastUse *last, const IrNode *value, int64_t position) 
     return last->at[value->id] <= position;
 }
 
-/* Hands one reference of *slot over at `position`: moves it when this is its only remaining use. */
+/* Does a region (of a loop) read the buffer of `owner`? */
+static bool region_reads(const IrRegion *region, const IrNode *owner) {
+    for (uint32_t i = 0; i < region->nodes.count; i++) {
+        const IrNode *node = region->nodes.items[i];
+        for (uint32_t k = 0; k < node->operand_count; k++)
+            if (owner_of(node->operands[k]) == owner)
+                return true;
+        for (uint32_t k = 0; k < node->region_count; k++)
+            if (region_reads(node->regions[k], owner))
+                return true;
+    }
+    for (uint32_t i = 0; i < region->results.count; i++)
+        if (owner_of(region->results.items[i]) == owner)
+            return true;
+    return false;
+}
+
+static bool loop_reads(const IrNode *loop, const IrNode *owner) {
+    for (uint32_t k = 0; k < loop->region_count; k++)
+        if (region_reads(loop->regions[k], owner))
+            return true;
+    return false;
+}
+
+/* Hands one reference of *slot over at `position`: moves it when this is its only remaining use.  `loop` is
+ * the loop that takes it, or NULL: its body may read the same value in every trip, besides owning its
+ * parameter. */
 static void hand_over(Memory *m, const LastUse *last, bool *moved, IrRegion *region, IrNode **slot,
-                      int64_t position) {
+                      const IrNode *loop, int64_t position) {
     if (!has_buffer_result(*slot))
         return;
     IrNode *value = *slot;
-    bool own = is_owned(value) && value->region == region;
+    bool own = is_owned(value) && value->region == region && !(loop && loop_reads(loop, value));
     if (own && dies_at(last, value, position) && !moved[value->id])
         moved[value->id] = true;
     else
@@ -202,7 +228,7 @@ static void plan_node(Memory *m, Plan *plan, IrNode *node, int64_t position) {
         plan_region(m, node->regions[k], plan, node->op == OP_if);
     uint32_t first = node->op == OP_for ? 2 : 0;
     for (uint32_t k = first; (node->op == OP_for || node->op == OP_while) && k < node->operand_count; k++)
-        hand_over(m, last, moved, region, &node->operands[k], position);
+        hand_over(m, last, moved, region, &node->operands[k], node, position);
     if (node->op == OP_launch)
         take_over(m, plan, node, position);
     if (node->op == OP_update)
@@ -267,9 +293,9 @@ static void plan_region(Memory *m, IrRegion *region, const Plan *outer, bool is_
             has_buffer_result(region->results.items[i]) ? owner_of(region->results.items[i]) : NULL;
         if (owner != region->results.items[i] && owner) { /* a view: its base's reference goes with it */
             IrNode *base = owner;
-            hand_over(&inner, &last, moved, region, &base, count);
+            hand_over(&inner, &last, moved, region, &base, NULL, count);
         } else {
-            hand_over(&inner, &last, moved, region, &region->results.items[i], count);
+            hand_over(&inner, &last, moved, region, &region->results.items[i], NULL, count);
         }
     }
     region->nodes.items = inner.order.items;

@@ -157,7 +157,8 @@ static bool is_generated(const IrNode *node, int depth) {
 }
 
 static bool is_integer_division(const IrNode *node) {
-    return (node->op == OP_floordiv || node->op == OP_mod) && !dtype_is_float(ir_dtype(node));
+    return (node->op == OP_floordiv || node->op == OP_mod || node->op == OP_fmod) &&
+           !dtype_is_float(ir_dtype(node));
 }
 
 /* Pure, cannot fail, and worth a place outside: constants and generated tensors are not. */

@@ -5,13 +5,17 @@
 #   tests/ops/*.c         Criterion, one program: the columns of ops.def, for every row by itself
 #   tests/plain/*.c       a program with its own main each, against the internal libraries
 #   tests/embed/*.c       a program with its own main each, against libgmx.so and gmx.h only
-#   tests/cli/            the commands: run_cli.sh, and the REPL on a pseudo-terminal
+#   tests/cli/            the commands: run_cli.sh, the REPL on a pseudo-terminal, and one script each for the C programs
+#                         that link compiled libraries and what else takes several processes
 #   tests/lang/**.gmx     run by tests/run_programs.c, which says how they state what is expected
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
 
 set(root ${PROJECT_SOURCE_DIR})
-set(test_environment "ASAN_OPTIONS=detect_leaks=1" "UBSAN_OPTIONS=print_stacktrace=1" "LC_ALL=C.UTF-8"
+# intercept_tls_get_addr: LeakSanitizer takes the thread-local storage of a library that dlopen loaded (LLVM) for a
+# block of the wrong size and faults while it scans.
+set(test_environment "ASAN_OPTIONS=detect_leaks=1:intercept_tls_get_addr=0" "UBSAN_OPTIONS=print_stacktrace=1"
+    "LC_ALL=C.UTF-8"
     "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/test-cache" "GMX_BUILD_DIR=${PROJECT_BINARY_DIR}" "GMX_SOURCE_DIR=${root}")
 
 # Registers a test that runs with the source root as its working directory.
@@ -116,6 +120,28 @@ if(TARGET gmx)
   endif()
   add_executable(test_repl ${root}/tests/cli/test_repl.c)
   gmx_test(repl test_repl $<TARGET_FILE:gmx> ${PROJECT_BINARY_DIR})
+endif()
+
+# The samples in docs/*.md and ir/README.md are run.
+file(GLOB pages RELATIVE ${root} CONFIGURE_DEPENDS ${root}/docs/*.md ${root}/ir/README.md)
+if(TARGET gmx AND TARGET gmxc AND pages)
+  gmx_test(docs sh tests/check_docs.sh ${PROJECT_BINARY_DIR} $<TARGET_FILE:run_programs> ${pages})
+  if(GMX_SANITIZE)
+    set_property(TEST docs APPEND PROPERTY ENVIRONMENT "GMX_DOCS_SANITIZED=1")
+  endif()
+endif()
+
+# Compiled libraries, the object cache, determinism: one script each.
+if(TARGET gmx AND TARGET gmxc)
+  file(GLOB cli_tests CONFIGURE_DEPENDS ${root}/tests/cli/*.sh)
+  list(FILTER cli_tests EXCLUDE REGEX "/run_cli\\.sh$")
+  foreach(script ${cli_tests})
+    get_filename_component(name ${script} NAME_WE)
+    gmx_test(cli_${name} sh ${script})
+    if(GMX_SANITIZE) # what links with a sanitized run-time archive must be sanitized as well
+      set_property(TEST cli_${name} APPEND PROPERTY ENVIRONMENT "GMX_TEST_CFLAGS=-fsanitize=address,undefined")
+    endif()
+  endforeach()
 endif()
 
 gmx_test(includes sh tests/check_includes.sh)

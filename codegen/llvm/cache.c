@@ -18,7 +18,7 @@
 
 enum {
     CACHE_VERSION = 1,
-    CACHE_RESCAN = 256,         /* puts between looks at what other processes wrote */
+    CACHE_SCAN_CHANCE = 64,     /* see is_scan_due */
     CACHE_STALE_SECONDS = 3600, /* a temporary file this old belongs to a process that died */
 };
 static const int64_t cache_default_limit = (int64_t)512 << 20;
@@ -33,9 +33,8 @@ typedef struct CacheHeader {
 } CacheHeader;
 
 struct ObjectCache {
-    int directory; /* descriptor */
-    int64_t limit, total;
-    uint32_t puts;
+    int directory;        /* descriptor */
+    int64_t limit, total; /* total: what the last scan saw and this process wrote since */
 };
 
 typedef struct CacheEntry {
@@ -257,6 +256,16 @@ static int open_temporary(ObjectCache *cache, char name[64]) {
     return -1;
 }
 
+/* A scan looks at every file, so that a start with one new kernel must not pay for one: one put in
+ * CACHE_SCAN_CHANCE scans, larger objects more often in proportion, so that less than the limit is
+ * expected to be written between two scans by however many processes.  Keys are uniform: they draw the lot. */
+static bool is_scan_due(const ObjectCache *cache, const Digest *key, int64_t bytes) {
+    uint32_t lot;
+    memcpy(&lot, key, sizeof lot);
+    double chance = 1.0 / CACHE_SCAN_CHANCE + (double)bytes / (double)cache->limit * CACHE_SCAN_CHANCE;
+    return cache->total > cache->limit || (double)lot < chance * 4294967296.0;
+}
+
 void cache_put(ObjectCache *cache, const Digest *key, const char *data, size_t length) {
     if (!cache || (int64_t)(length + sizeof(CacheHeader)) > cache->limit ||
         (int64_t)(length + sizeof(CacheHeader)) > cache_largest_object)
@@ -276,6 +285,6 @@ void cache_put(ObjectCache *cache, const Digest *key, const char *data, size_t l
         return;
     }
     cache->total += (int64_t)(length + sizeof header);
-    if (cache->puts++ % CACHE_RESCAN == 0 || cache->total > cache->limit)
+    if (is_scan_due(cache, key, (int64_t)(length + sizeof header)))
         cache_evict(cache);
 }

@@ -149,6 +149,8 @@ void host_launch(Host *host, const IrNode *node) {
     }
 }
 
+enum { MOST_OPERANDS = 4 };
+
 /* ---- library calls ----------------------------------------------------------------------------------- */
 /* out[..., offset : offset + extent, ...] = operand, one operand after another along the axis */
 static void lower_concat(Host *host, const IrNode *node) {
@@ -198,44 +200,35 @@ static void lower_update(Host *host, const IrNode *node) {
     host_store(host, type->dtype, host_scalar(host, node->operands[1]), address);
 }
 
-static void lower_nonzero(Host *host, const IrNode *node) {
-    HostValue *output = host_new_values(host, node, 1);
-    host_allocate(host, node, &node->types[0], output);
-    const IrNode *mask = node->operands[0];
-    LLVMValueRef arguments[] = {host->ctx, host_describe(host, 0, &mask->types[0], host_value(host, mask)),
-                                host_describe(host, 1, &node->types[0], output), host_span(host, node)};
-    host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_nonzero", host->i32, arguments, 4)));
-}
-
+/* gmxrt_<op>(ctx, operands…, result, attributes…, span). */
 void host_library(Host *host, const IrNode *node) {
     if (node->op == OP_update) {
         lower_update(host, node);
-        return;
-    }
-    if (node->op == OP_nonzero) {
-        lower_nonzero(host, node);
         return;
     }
     if (node->op == OP_concat) {
         lower_concat(host, node);
         return;
     }
-    if (node->op != OP_matmul && node->op != OP_solve && node->op != OP_cholesky) {
+    if (node->op == OP_gather || node->operand_count > MOST_OPERANDS ||
+        node->attribute_count > MOST_OPERANDS) {
         host_unsupported(host, "`%s` has no library function", op_name(node->op));
         return;
     }
-    LLVMValueRef arguments[5] = {host->ctx};
+    LLVMValueRef arguments[2 * MOST_OPERANDS + 3] = {host->ctx};
     HostValue *output = host_new_values(host, node, 1);
     host_allocate(host, node, &node->types[0], output);
-    uint32_t count = 0;
-    for (; count < node->operand_count; count++)
-        arguments[1 + count] = host_describe(host, count, &node->operands[count]->types[0],
-                                             host_value(host, node->operands[count]));
-    arguments[1 + count] = host_describe(host, count, &node->types[0], output);
-    arguments[2 + count] = host_span(host, node);
+    uint32_t views = 0, count = 1;
+    for (; views < node->operand_count; views++)
+        arguments[count++] = host_describe(host, views, &node->operands[views]->types[0],
+                                           host_value(host, node->operands[views]));
+    arguments[count++] = host_describe(host, views, &node->types[0], output);
+    for (uint32_t k = 0; k < node->attribute_count; k++)
+        arguments[count++] = host_const_i64(host, node->attributes[k]);
+    arguments[count++] = host_span(host, node);
     char name[64];
     snprintf(name, sizeof name, "gmxrt_%s", op_name(node->op));
-    host_fail_if(host, is_nonzero(host, host_call(host, name, host->i32, arguments, 3 + count)));
+    host_fail_if(host, is_nonzero(host, host_call(host, name, host->i32, arguments, count)));
 }
 
 void host_print(Host *host, const IrNode *node) {

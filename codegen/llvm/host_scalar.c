@@ -50,7 +50,7 @@ LLVMValueRef host_from_bits(Host *host, Dtype dtype, LLVMValueRef bits) {
 }
 
 static bool may_fault(Op op, Dtype dtype) {
-    return (op == OP_floordiv || op == OP_mod || op == OP_pow) && !dtype_is_float(dtype);
+    return (op == OP_floordiv || op == OP_mod || op == OP_fmod || op == OP_pow) && !dtype_is_float(dtype);
 }
 
 /* flags != 0 after an op that records faults: says which and leaves */

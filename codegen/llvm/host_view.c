@@ -148,6 +148,29 @@ static void lower_broadcast(Host *host, const IrNode *node) {
     finish_view(host, node, source, source->data, strides);
 }
 
+static void lower_window(Host *host, const IrNode *node) {
+    LLVMBuilderRef b = host->build.builder;
+    const IrNode *x = node->operands[0];
+    const HostValue *source = view_operand(host, node);
+    LLVMValueRef *strides = ARENA_ARRAY(host->arena, LLVMValueRef, ir_rank(node));
+    LLVMValueRef offset = host_const_i64(host, 0), steps[IR_MAX_RANK];
+    for (uint32_t k = 0; k < ir_rank(node); k++)
+        strides[k] = host_const_i64(host, 0);
+    for (uint32_t k = 0; k < ir_rank(x); k++) {
+        steps[k] = host_stride(host, &x->types[0], source, k);
+        LLVMValueRef start = host_scalar(host, ir_window_offset(node, k));
+        offset = LLVMBuildAdd(b, offset, LLVMBuildMul(b, start, steps[k], ""), "");
+    }
+    for (uint32_t i = 0; i < node->attribute_count / 2; i++) {
+        IrWindowTerm term = ir_window_term(node, i);
+        LLVMValueRef stride = LLVMBuildMul(b, steps[term.axis], host_scalar(host, term.step), "");
+        strides[term.result_axis] = LLVMBuildAdd(b, strides[term.result_axis], stride, "");
+    }
+    offset = LLVMBuildMul(b, offset, host_const_i64(host, dtype_info[ir_dtype(x)].bytes), "");
+    LLVMValueRef data = LLVMBuildGEP2(b, host->i8, source->data, &offset, 1, "");
+    finish_view(host, node, source, data, strides);
+}
+
 static void lower_reshape(Host *host, const IrNode *node) {
     const IrNode *x = node->operands[0];
     const HostValue *source = host_contiguous(host, node, &x->types[0], view_operand(host, node));
@@ -168,6 +191,9 @@ void host_view(Host *host, const IrNode *node) {
         return;
     case OP_broadcast:
         lower_broadcast(host, node);
+        return;
+    case OP_window:
+        lower_window(host, node);
         return;
     case OP_reshape:
         lower_reshape(host, node);

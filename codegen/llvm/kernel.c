@@ -115,8 +115,9 @@ static void report_fault(Emit *e, unsigned fault, DiagCode code, const char *mes
 
 /* The set of ops that can fault is small: kernels without them need no report. */
 static void find_faulting(void *user, const KernelExpr *expr) {
-    bool can_fault = expr->kind == KERNEL_OP && !dtype_is_float(expr->dtype) &&
-                     (expr->op == OP_floordiv || expr->op == OP_mod || expr->op == OP_pow);
+    bool can_fault =
+        expr->kind == KERNEL_OP && !dtype_is_float(expr->dtype) &&
+        (expr->op == OP_floordiv || expr->op == OP_mod || expr->op == OP_fmod || expr->op == OP_pow);
     *(bool *)user |= can_fault;
 }
 

@@ -132,7 +132,7 @@ static LLVMValueRef lower(ScalarOp *op, const OpLowering *row) {
 }
 
 bool llvm_op_is_heavy(Op op) {
-    return op_is_math(op) || op == OP_philox || op == OP_floordiv || op == OP_mod;
+    return op_is_math(op) || op == OP_philox || op == OP_floordiv || op == OP_mod || op == OP_fmod;
 }
 
 static bool moves_only(Op op) {

@@ -163,6 +163,24 @@ LLVMValueRef llvm_scalar_mod(ScalarOp *op) {
     return is_float(op) ? divide_floats(op).remainder : divide_integers(op).remainder;
 }
 
+/* C's: the sign of the dividend. */
+LLVMValueRef llvm_scalar_fmod(ScalarOp *op) {
+    LLVMBuilderRef builder = op->build->builder;
+    LLVMValueRef a = op->operands[0], b = op->operands[1], zero = zero_like(a);
+    if (is_float(op))
+        return LLVMBuildFRem(builder, a, b, "");
+    LLVMValueRef floored = divide_integers(op).remainder;
+    if (!is_signed(op))
+        return floored;
+    LLVMValueRef differs = compare(op, LLVMIntSLT, LLVMBuildXor(builder, a, b, ""), zero);
+    differs = LLVMBuildAnd(builder, differs, compare(op, LLVMIntNE, floored, zero), "");
+    return choose(op, differs, LLVMBuildSub(builder, floored, b, ""), floored);
+}
+
+LLVMValueRef llvm_scalar_copysign(ScalarOp *op) {
+    return build_copysign(op->build, op->operands[0], op->operands[1]);
+}
+
 /* ---- powers ------------------------------------------------------------------------------------- */
 
 /* Repeated squaring: a loop over the bits of the largest exponent among the lanes. */

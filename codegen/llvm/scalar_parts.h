@@ -18,6 +18,8 @@ LLVMValueRef llvm_scalar_sign(ScalarOp *op);
 LLVMValueRef llvm_scalar_logical_not(ScalarOp *op);
 LLVMValueRef llvm_scalar_floordiv(ScalarOp *op);
 LLVMValueRef llvm_scalar_mod(ScalarOp *op);
+LLVMValueRef llvm_scalar_fmod(ScalarOp *op);
+LLVMValueRef llvm_scalar_copysign(ScalarOp *op);
 LLVMValueRef llvm_scalar_pow(ScalarOp *op);
 LLVMValueRef llvm_scalar_minimum(ScalarOp *op);
 LLVMValueRef llvm_scalar_maximum(ScalarOp *op);

@@ -158,18 +158,18 @@ static void emit_text(gmx_session *s, const IrModule *module, const char *output
     write_text(s, output, ir_text_finish(&text));
 }
 
-static void emit_code(gmx_session *s, IrModule *module, const ExportList *exports, gmx_emit emit,
-                      const char *output) {
+static bool run_passes(gmx_session *s, IrModule *module) {
     PassOptions passes = session_pass_options(s);
     PassContext context = {.arena = module->arena, .sink = &s->sink};
+    return pass_pipeline_run(&context, module, &passes);
+}
+
+static void emit_code(gmx_session *s, IrModule *module, const ExportList *exports, gmx_emit emit,
+                      const char *output) {
     char *message = NULL;
-    if (emit == GMX_EMIT_IR) {
-        emit_text(s, module, output);
+    if (emit != GMX_EMIT_IR && !run_passes(s, module))
         return;
-    }
-    if (!pass_pipeline_run(&context, module, &passes))
-        return;
-    if (emit == GMX_EMIT_KERNELS)
+    if (emit == GMX_EMIT_IR || emit == GMX_EMIT_KERNELS)
         emit_text(s, module, output);
     else if (session_backend(s) &&
              s->interface->emit(s->backend, module, exports, emit_kind(emit), output, &message))
@@ -177,27 +177,33 @@ static void emit_code(gmx_session *s, IrModule *module, const ExportList *export
     free(message);
 }
 
+/* Elaborates the exported functions of a block into a new module; errors go to the sink. */
+static IrModule *build_module(gmx_session *s, const AstNode *block, Arena *arena, ExportList *exports) {
+    IrModule *module = ir_module_new(arena, &s->names);
+    s->generation++;
+    elab_set_show_values(s->elaborator, false);
+    elab_declare(s->elaborator, block);
+    if (s->sink.error_count)
+        return module;
+    uint32_t needed = statements_needed(arena, block);
+    program_run_statements(s, block, 0, needed, PROGRAM_RUN, NULL);
+    if (!s->sink.error_count)
+        collect_exports(s, arena, module, block, exports);
+    s->checking = true; /* what no export reads is not run */
+    if (!s->sink.error_count)
+        program_run_statements(s, block, needed, block->child_count, PROGRAM_RUN, NULL);
+    s->checking = false;
+    return module;
+}
+
 static void compile_source(gmx_session *s, const SourceFile *file, gmx_emit emit, const char *output,
                            Arena *arena) {
     AstNode *block = parse_source(&(ParseContext){&s->arena, &s->names, &s->sink}, file);
     if (s->sink.error_count)
         return;
-    s->generation++;
-    elab_set_show_values(s->elaborator, false);
-    elab_declare(s->elaborator, block);
-    if (s->sink.error_count)
-        return;
-    IrModule *module = ir_module_new(arena, &s->names);
     ExportList exports = {
         .library_name = library_name(arena, output, file->name), .place = describe_place, .place_user = s};
-    uint32_t needed = statements_needed(arena, block);
-    program_run_statements(s, block, 0, needed, PROGRAM_RUN, NULL);
-    if (!s->sink.error_count)
-        collect_exports(s, arena, module, block, &exports);
-    s->checking = true; /* what no export reads is not run */
-    if (!s->sink.error_count)
-        program_run_statements(s, block, needed, block->child_count, PROGRAM_RUN, NULL);
-    s->checking = false;
+    IrModule *module = build_module(s, block, arena, &exports);
     if (!s->sink.error_count && emit != GMX_EMIT_HEADER)
         emit_code(s, module, &exports, emit, output);
     if (s->sink.error_count)
@@ -206,6 +212,20 @@ static void compile_source(gmx_session *s, const SourceFile *file, gmx_emit emit
         write_text(s, output, header_text(&exports, arena));
     else if (emit == GMX_EMIT_SHARED)
         write_text(s, header_path(arena, output, exports.library_name), header_text(&exports, arena));
+}
+
+/* An arena that goes with the session if an allocation fails before compile_end. */
+static Arena *compile_begin(gmx_session *s) {
+    Arena *arena = ARENA_NEW(&s->arena, Arena);
+    arena_init(arena, &s->guard);
+    arena_defer(&s->arena, (void (*)(void *))arena_free, arena);
+    s->building = true;
+    return arena;
+}
+
+static void compile_end(gmx_session *s, Arena *arena) {
+    s->building = s->checking = false;
+    arena_free(arena);
 }
 
 static void compile_file(gmx_session *s, const char *path, gmx_emit emit, const char *output) {
@@ -217,13 +237,9 @@ static void compile_file(gmx_session *s, const char *path, gmx_emit emit, const 
     if (!file)
         return;
     s->script_folder = strcmp(path, "-") ? program_folder_of(&s->arena, path) : NULL;
-    Arena *arena = ARENA_NEW(&s->arena, Arena); /* freed with the session if an allocation fails below */
-    arena_init(arena, &s->guard);
-    arena_defer(&s->arena, (void (*)(void *))arena_free, arena);
-    s->building = true;
+    Arena *arena = compile_begin(s);
     compile_source(s, file, emit, output, arena);
-    s->building = s->checking = false;
-    arena_free(arena);
+    compile_end(s, arena);
 }
 
 gmx_status gmx_compile_file(gmx_session *session, const char *path, gmx_emit emit, const char *output) {

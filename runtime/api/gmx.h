@@ -3,7 +3,8 @@
  * A session holds names, compiled code and the last errors.  Sessions are independent of each other: any
  * number may be used from any threads at once, each from one thread at a time.  Every call takes the session
  * first and returns a gmx_status; results come back through a trailing `out`, which is set only on GMX_OK.
- * After anything else gmx_errmsg(session) says why, with the place in the source.
+ * After anything else gmx_errmsg(session) says why, with the place in the source.  NULL for a session or for
+ * an argument that must be there is GMX_MISUSE.
  *
  *     gmx_session *s;
  *     gmx_tensor *y;
@@ -134,7 +135,8 @@ GMX_API gmx_status gmx_tensor_new(gmx_session *session, gmx_dtype dtype, int ran
                                   gmx_tensor **out);
 /* Memory of the host, without a copy.  `strides` in elements, NULL: C order.  It must stay valid and
  * unchanged until `release(owner)` is called (release may be NULL: then until the session and all values are
- * gone). */
+ * gone).  `data` is aligned to its element size, or NULL where there are no elements.  After anything but
+ * GMX_OK the memory is the caller's as before and `release` is not called. */
 GMX_API gmx_status gmx_tensor_wrap(gmx_session *session, void *data, gmx_dtype dtype, int rank,
                                    const int64_t *shape, const int64_t *strides, void (*release)(void *owner),
                                    void *owner, gmx_tensor **out);

@@ -3,6 +3,7 @@
 
 #include "runtime/cli/output.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -97,6 +98,20 @@ void interrupt_running(void) {
 void interrupt_wait_for(bool is_wanted) {
     is_taken = 0;
     is_waited_for = is_wanted;
+}
+
+/* A signal between the look at is_taken and a plain poll would be slept over: it is let in only by ppoll. */
+bool interrupt_wait_readable(int descriptor, int milliseconds) {
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGWINCH);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    struct pollfd file = {.fd = descriptor, .events = POLLIN};
+    struct timespec limit = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
+    bool ready = !is_taken && ppoll(&file, 1, milliseconds < 0 ? NULL : &limit, &before) > 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ready;
 }
 
 bool interrupt_taken(void) {

@@ -15,9 +15,11 @@ void interrupt_enter(gmx_session *session);
 void interrupt_leave(void);
 /* Stops what runs, as Ctrl-C does, but any number of times. */
 void interrupt_running(void);
-/* While nothing runs Ctrl-C ends the process, unless it is waited for: then it is noted, and a read returns
- * with EINTR. */
+/* While nothing runs Ctrl-C ends the process, unless it is waited for: then it is noted. */
 void interrupt_wait_for(bool is_wanted);
+/* Waits until something can be read (or `milliseconds` have passed; negative: for ever).  False: nothing can,
+ * or a signal came, also one that was noted before the call. */
+bool interrupt_wait_readable(int descriptor, int milliseconds);
 bool interrupt_taken(void); /* was it noted? forgets it */
 /* Called before the process ends by a signal; must be safe there.  NULL: nothing. */
 void interrupt_at_end(void (*restore)(void));

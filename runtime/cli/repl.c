@@ -189,26 +189,42 @@ static void append(char **entry, const char *line) {
     *entry = joined;
 }
 
+/* Appends the next line of the terminal, which keeps it until it is whole, to the entry.  Read byte by byte:
+ * nothing may lie in a buffer while the descriptor is waited for. */
+static LineResult read_line(char **entry) {
+    char line[256];
+    size_t length = 0;
+    for (;;) {
+        if (!interrupt_wait_readable(STDIN_FILENO, -1)) {
+            if (interrupt_taken())
+                return LINE_INTERRUPTED;
+            continue;
+        }
+        if (read(STDIN_FILENO, &line[length], 1) <= 0)
+            return LINE_END;
+        bool is_end = line[length++] == '\n';
+        if (is_end || length == sizeof line - 1) {
+            line[length] = '\0';
+            append(entry, line);
+            length = 0;
+        }
+        if (is_end)
+            return LINE_ENTERED;
+    }
+}
+
 /* Without the editor. */
 static LineResult read_plain(Repl *r, char **entry) {
-    char *line = NULL;
-    size_t size = 0;
-    LineResult result = LINE_ENTERED;
+    LineResult result;
     *entry = NULL;
     interrupt_wait_for(true);
     do {
         if (r->has_prompt)
             output_format("%s", *entry ? CONTINUATION : PROMPT);
         output_flush();
-        if (getline(&line, &size, stdin) < 0) {
-            result = interrupt_taken() ? LINE_INTERRUPTED : LINE_END;
-            clearerr(stdin);
-            break;
-        }
-        append(entry, line);
-    } while (*entry && !is_complete(r, *entry));
+        result = read_line(entry);
+    } while (result == LINE_ENTERED && *entry && !is_complete(r, *entry));
     interrupt_wait_for(false);
-    free(line);
     if (!*entry && result == LINE_ENTERED)
         result = LINE_INTERRUPTED;
     if (result != LINE_ENTERED) {

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <locale.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,8 +98,7 @@ void terminal_size(int *columns, int *rows) {
  */
 
 static bool wait_for_input(int milliseconds) {
-    struct pollfd file = {.fd = STDIN_FILENO, .events = POLLIN};
-    return terminal.begin < terminal.end || poll(&file, 1, milliseconds) > 0;
+    return terminal.begin < terminal.end || interrupt_wait_readable(STDIN_FILENO, milliseconds);
 }
 
 bool terminal_has_input(void) {
@@ -110,6 +108,8 @@ bool terminal_has_input(void) {
 /* A byte, -1 at the end of input, -2 when a signal came. */
 static int read_byte(void) {
     if (terminal.begin == terminal.end) {
+        if (!interrupt_wait_readable(STDIN_FILENO, -1))
+            return -2;
         ssize_t got = read(STDIN_FILENO, terminal.bytes, sizeof terminal.bytes);
         if (got <= 0)
             return got < 0 && errno == EINTR ? -2 : -1;

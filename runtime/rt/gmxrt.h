@@ -128,14 +128,34 @@ int32_t gmxrt_cholesky(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *ou
 /* out = x, element by element between any two layouts of one dtype and shape. */
 int32_t gmxrt_copy(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, uint64_t span);
 
+/* x in order along an axis, and the i64 indices that put it in order: stable, NaN last (first if descending).
+ */
+int32_t gmxrt_sort(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis,
+                   int64_t descending, uint64_t span);
+int32_t gmxrt_argsort(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis,
+                      int64_t descending, uint64_t span);
+/* out[i] = x[0] + … + x[i] along an axis (product, greatest, least), of one dtype. */
+int32_t gmxrt_cumsum(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis, uint64_t span);
+int32_t gmxrt_cumprod(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis,
+                      uint64_t span);
+int32_t gmxrt_cummax(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis, uint64_t span);
+int32_t gmxrt_cummin(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *out, int64_t axis, uint64_t span);
+/* out (i64, the shape of values) = how many of `sorted` [n] are less than each value, or not greater if
+ * right. */
+int32_t gmxrt_searchsorted(gmxrt_ctx *ctx, const gmxrt_view *sorted, const gmxrt_view *values,
+                           const gmxrt_view *out, int64_t right, uint64_t span);
+/* out (contiguous i64 [extent]) = how often each number occurs in x (i64); E0302 outside of 0 .. extent. */
+int32_t gmxrt_bincount(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *extent, const gmxrt_view *out,
+                       uint64_t span);
 /* out (contiguous) = indices (i64), negative ones counted from the end; E0302 if one is outside
  * -extent .. extent. */
 int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t extent, int64_t axis,
                           const gmxrt_view *out, uint64_t span);
 
-/* out (i64, [rank of mask, number of true elements]) = the positions of the true elements in C order, a row
- * per axis. */
-int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *out, uint64_t span);
+/* out (contiguous i64, [rank of mask, number of true elements]) = the positions of the true elements in C
+ * order, a row per axis; count: that number. */
+int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *count, const gmxrt_view *out,
+                      uint64_t span);
 
 /* ---- printing from compiled code --------------------------------------------------------------
  * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as the byte k + 1,

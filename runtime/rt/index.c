@@ -27,10 +27,12 @@ int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t ext
     return 0;
 }
 
-int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *out, uint64_t span) {
-    int64_t position[GMXRT_MAX_RANK] = {0}, count = view_size(mask), found = 0;
+int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *count, const gmxrt_view *out,
+                      uint64_t span) {
+    int64_t position[GMXRT_MAX_RANK] = {0}, size = view_size(mask), found = 0;
     const char *at = mask->data;
-    for (int64_t i = 0; i < count; i++) {
+    (void)count;
+    for (int64_t i = 0; i < size; i++) {
         if (*(const uint8_t *)at) {
             if (found == out->shape[1])
                 return gmxrt_fail(ctx, RT_E0502, span, "the mask has more true elements than were counted");

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE = 10000 /* ms until a text counts as missing */, OUTPUT_MAX = 1 << 20 };
+enum { PATIENCE = 30000 /* ms until a text counts as missing */, FAILURES_MAX = 4, OUTPUT_MAX = 1 << 20 };
 
 typedef struct Terminal {
     int fd;
@@ -70,7 +70,10 @@ static void expect(const char *text) {
         if (read_more(PATIENCE))
             continue;
         printf("FAILED: `%s` does not appear in:\n%s\n", text, terminal.output + terminal.seen);
-        failures++;
+        if (++failures == FAILURES_MAX) { /* what follows fails as well */
+            kill(terminal.process, SIGKILL);
+            exit(1);
+        }
         return;
     }
 }

@@ -16,6 +16,7 @@ import argparse
 import itertools
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -204,6 +205,8 @@ def op_unary(g):
         if name in ("sign", "floor", "ceil", "round", "trunc"):
             numeric(v)
             need(name != "sign" or v.finite())
+            if v.kind != "f" and name != "sign":
+                return v
             return keep(v, {"sign": np.sign, "floor": np.floor, "ceil": np.ceil, "round": np.round, "trunc": np.trunc}[name], True)
         if name == "not":
             need(v.kind == "b")
@@ -696,11 +699,28 @@ SIMPLE = [(op_unary, 14), (op_binary, 22), (op_literal, 10), (op_where, 6), (op_
           (op_concat, 6), (op_reduce, 18), (op_normalise, 6), (op_matmul, 5), (op_one_hot, 2)]
 
 
+def weights(**more):
+    """SIMPLE with other weights."""
+    return [(op, more.get(op.__name__[3:], 1)) for op, _ in SIMPLE]
+
+
+PROFILES = {
+    "mixed": (SIMPLE, 0.10),
+    "reduce": (weights(reduce=14, binary=12, normalise=6, unary=4, literal=4, view=3, index=3), 0.02),
+    "view": (weights(view=14, index=14, concat=5, gather=6, binary=4, reduce=4), 0.02),
+    "matmul": (weights(matmul=14, view=5, reduce=5, binary=4, index=4, normalise=3), 0.04),
+    "control": (weights(binary=10, literal=6, reduce=5, unary=3, index=3, view=3, concat=2), 0.35),
+    "elementwise": (weights(unary=12, binary=14, literal=12, where=8, cast=8, reduce=2), 0.01),
+    "index": (weights(index=10, gather=12, where=6, binary=6, reduce=6, one_hot=4, concat=4), 0.05),
+}
+
+
 class Generator:
     """Makes nodes over the values of one scope."""
 
-    def __init__(self, r, env=None, depth=0, counter=None, ops=SIMPLE):
-        self.r, self.env, self.nodes, self.depth, self.ops = r, dict(env or {}), [], depth, ops
+    def __init__(self, r, env=None, depth=0, counter=None, profile="mixed"):
+        self.r, self.env, self.nodes, self.depth, self.profile = r, dict(env or {}), [], depth, profile
+        self.ops, self.control_share = PROFILES[profile]
         self.counter = counter or itertools.count()
         self.own = []
 
@@ -742,18 +762,18 @@ class Generator:
         for _ in range(60):
             before = dict(self.env)
             try:
-                if self.depth < 2 and self.r.random() < 0.10:
+                if self.depth < 3 and self.r.random() < self.control_share / (1 + 2 * self.depth):
                     self.control()
                     return
                 op = self.r.choices([o for o, _ in self.ops], [w for _, w in self.ops])[0]
                 args, text, evaluate = op(self)
                 self.add(Node([self.fresh()], args, text, evaluate, op.__name__))
                 return
-            except (Reject, OverflowError):
+            except (Reject, OverflowError, MemoryError):
                 self.env = before
 
     def inner(self, env, count):
-        g = Generator(self.r, env, self.depth + 1, self.counter, [p for p in self.ops])
+        g = Generator(self.r, env, self.depth + 1, self.counter, self.profile)
         for _ in range(count):
             g.step()
         return g
@@ -761,6 +781,33 @@ class Generator:
     def control(self):
         kind = self.r.choice(["for", "for", "while", "if", "call", "call"])
         getattr(self, "control_" + kind.replace("for", "loop").replace("while", "loop"))(kind)
+
+    def update(self, c):
+        """A new value for a carried one: of its shape and dtype."""
+        v = self.env[c]
+        for _ in range(10):
+            try:
+                y = self.pick()
+                form = self.r.choice(["{} + {}", "{} - {}", "maximum({}, {})", "{} * 0.5 + {}", "{1} - {0}"])
+                need(v.kind != "b")
+
+                def ev(a, b, form=form):
+                    half = binary("*", [a, weak(a, 0.5)]) if "0.5" in form else a
+                    pair = [b, half] if "{1}" in form else [half, b]
+                    r = binary("-" if " - " in form else "maximum" if "max" in form else "+", pair)
+                    need(r.shape == v.shape)
+                    need(r.dtype == v.dtype or v.kind == "f" or r.kind != "f")
+                    lo, hi = as_type(r, v.dtype)
+                    return Val(lo, hi, r.dyn)
+
+                self.add(Node([self.fresh()], [c, y], lambda a, b, form=form: f"{v.name}({form.format(a, b)})", ev, "update"))
+                return
+            except Reject:
+                pass
+
+    @staticmethod
+    def env_square(v, trips):
+        return v.lo.ndim > 1 and v.shape[1] >= max(1, trips)
 
     def some(self, count):
         names = self.names()
@@ -795,12 +842,24 @@ class Generator:
         index = self.fresh("j")
         env = {n: self.env[n] for n in outer}
         env.update({c: self.env[s] for c, s in zip(carried, starts)})
-        g = self.inner(env, self.r.choice([1, 2, 3, 5]))
+        trips = self.r.choice([0, 1, 2, 3, 5])
+        g = Generator(self.r, env, self.depth + 1, self.counter, self.profile)
+        rows = [n for n in env if env[n].lo.ndim and env[n].shape[0] >= max(1, trips)]
+        if rows and self.r.random() < 0.5:
+            g.env[index] = Val(np.int64(0))
+            row = self.r.choice(rows)
+            form = self.r.choice(["{}[{}]", "{}[{}:{}+1]", "{}[-1 - {}]", "{}[:, {}]"]) if self.env_square(env[row], trips) else "{}[{}]"
+            g.add(row_node(self.fresh(), row, index, form))
+            del g.env[index]
+        for _ in range(self.r.choice([1, 2, 3, 5])):
+            g.step()
         yields = []
         for c in carried:
+            if self.r.random() < 0.7:
+                g.update(c)
             fitting = [n for n in list(carried) + g.own if g.env[n].shape == g.env[c].shape and g.env[n].dtype == g.env[c].dtype and g.env[n].dyn == g.env[c].dyn]
             yields.append(self.r.choice(fitting[-3:] if self.r.random() < 0.7 else fitting))
-        self.add(loop_node(kind, carried, starts, outer, index, self.r.choice([0, 1, 2, 3, 5]), g.nodes, yields, self.r.random() < 0.5))
+        self.add(loop_node(kind, carried, starts, outer, index, trips, g.nodes, yields, self.r.random() < 0.5))
 
 
 def body_lines(nodes, indent="    "):
@@ -848,14 +907,23 @@ def if_node(name, c, limit, outer, one, first, two, second):
     return node
 
 
+def row_node(name, row, index, form):
+    def ev(v, i):
+        i = int(i.lo)
+        part = {"{}[{}]": i, "{}[{}:{}+1]": slice(i, i + 1), "{}[-1 - {}]": -1 - i, "{}[:, {}]": (slice(None), i)}[form]
+        return Val(v.lo[part], v.hi[part], v.dyn or isinstance(part, slice))
+
+    return Node([name], [row, index], lambda v, i: form.format(v, i, i), ev, "row")
+
+
 def loop_node(kind, carried, starts, outer, index, trips, nodes, yields, as_tuple):
     outer = [o for o in outer if o not in starts]
 
     def ev(*values):
         env = dict(zip(list(dict.fromkeys(starts)) + outer, values))
         state = [env[s] for s in starts]
-        for _ in range(max(trips, 1)):  # the body must suit even where it does not run
-            inner = run_nodes(nodes, {**env, **dict(zip(carried, state))})
+        for trip in range(max(trips, 1)):  # the body must suit even where it does not run
+            inner = run_nodes(nodes, {**env, **dict(zip(carried, state)), index: Val(np.int64(trip))})
             after = [inner[y] for y in yields]
             need(all(a.shape == b.shape and a.dtype == b.dtype and a.dyn == b.dyn for a, b in zip(after, state)))
             if trips:
@@ -962,8 +1030,8 @@ class Program:
         return lines, names
 
 
-def random_program(r, counter, size=None, ops=SIMPLE):
-    g = Generator(r, None, 0, counter, ops)
+def random_program(r, counter, size=None, profile=None):
+    g = Generator(r, None, 0, counter, profile or r.choice(list(PROFILES)))
     inputs = []
     shapes = [random_shape(r) for _ in range(2)]
     if r.random() < 0.6:  # shapes that fit each other
@@ -975,11 +1043,12 @@ def random_program(r, counter, size=None, ops=SIMPLE):
         node = input_node(r, f"x{next(counter)}", r.choice(shapes), dtype)
         run_nodes([node], g.env)
         inputs.append(node)
-    for _ in range(size or r.choice([2, 4, 6, 9, 14])):
+    for _ in range(size or r.choice([2, 4, 6, 9, 14, 25])):
         g.step()
     if not g.own:
         return None
-    outputs = list(dict.fromkeys([g.own[-1]] + [o for o in g.own if r.random() < 0.25]))[:5]
+    more = r.choice([0, 0, 0.15, 0.3])
+    outputs = list(dict.fromkeys([g.own[-1]] + [o for o in g.own if r.random() < more]))[:6]
     return Program(inputs, g.nodes, outputs, r.choice(["function", "function", "top"])).pruned(outputs)
 
 
@@ -1145,7 +1214,7 @@ def fuzz(options):
         programs = []
         while len(programs) < options.per_file:
             try:
-                p = random_program(r, counter)
+                p = random_program(r, counter, profile=options.profile)
             except Reject:
                 continue
             if p:
@@ -1189,6 +1258,92 @@ def fuzz(options):
     return 1 if failures else 0
 
 
+# ---- programs with answers, for the suite -------------------------------------------------------------------------
+
+
+def check_lines(name, value):
+    """GMX lines that print what is known of a value, each with the comment that says what NumPy gives."""
+    shape = tup(value.shape)
+    flat, size = value.lo.reshape(-1), value.lo.size
+    fixed = f"{value.name} {shape}"
+    if size == 0:
+        return [f'print("{{{name}.dtype}} {{{name}.shape}}")  # expect: {fixed}']
+    lines = []
+    parts = [(f"flatten({name})", flat)] if size <= 40 else []
+    if size > 40:
+        at = np.unique(np.linspace(0, size - 1, 12).astype(int))
+        parts.append((f"flatten({name})[{literal(at)}]", flat[at]))
+    if value.kind != "f":
+        for text, part in parts:
+            need(value.kind != "u" or np.all(part < 2**62))
+            expected = literal(part) if value.kind == "b" else f"{value.name}({literal(part)})"
+            lines.append(f'print("{{{name}.dtype}} {{{name}.shape}} {{all({text} == {expected})}}")  # expect: {fixed} True')
+        if size > 40:
+            weights = np.arange(size) % 97 + 1
+            need(np.all(np.abs(flat.astype(np.float64)) < 2**40))
+            total = int(np.sum(flat.astype(np.int64) * weights))
+            lines.append(f"print(sum(i64(flatten({name})) * (arange({size}) % 97 + 1)))  # expect: {total}")
+        return lines
+    need(value.finite() and np.all(np.isfinite(value.hi)))
+    limit = float(f"{value.tolerance():.2g}") or 1e-300
+    for text, part in parts:
+        exact = value.exact() and np.max(np.abs(part)) < 1e6
+        digits = ".17g" if exact or value.name == "f64" else ".12g"
+        expected = "[" + ", ".join(f"{float(x):{digits}}" for x in part) + "]"
+        lines.append(f'print("{{{name}.dtype}} {{{name}.shape}} {{all(abs(f64({text}) - {expected}) <= {limit!r})}}")  # expect: {fixed} True')
+    if size > 40:
+        weights = np.arange(size) % 7 + 1
+        total = float(np.sum(value.hi.reshape(-1) * weights))
+        limit = float(f"{value.tolerance() * 7 * np.sqrt(size) + 1e-13 * abs(total):.2g}") or 1e-300
+        lines.append(f"print(abs(sum(f64(flatten({name})) * (arange({size}) % 7 + 1)) - ({total!r})) <= {limit!r})  # expect: True")
+    return lines
+
+
+SUITE = {"reduce": 4, "view": 2, "matmul": 2, "control": 4, "elementwise": 1, "index": 2, "mixed": 2}
+
+
+def suite_program(seed, profile):
+    """A program of a suitable size and its lines, or None."""
+    r, counter = random.Random(seed), itertools.count()
+    try:
+        p = random_program(r, counter, size=r.choice([3, 5, 7, 10]), profile=profile)
+        if not p or not 3 <= len(p.nodes) <= 9:
+            return None
+        p = p.pruned(p.outputs[:2])
+        env = p.run()
+        lines, names = p.lines(f"p{seed}")
+        if len(p.nodes) < 2 or len(lines) > 40 or any(len(l) > 160 for l in lines):
+            return None
+        checks = [l for n, name in zip(p.outputs, names) for l in check_lines(name, env[n])]
+        return p, lines + checks, sum(len(l) for l in lines)
+    except Reject:
+        return None
+
+
+def write(options):
+    """Each file holds programs of one profile; names are numbered by seed, so those of one file never clash."""
+    seed = options.seed
+    for profile, files in SUITE.items():
+        for k in range(files):
+            text, count = [f"# {profile}: random programs with NumPy's answers, written by tests/data/make_lang_programs.py."], 0
+            while count < 9:
+                seed += 1
+                made = suite_program(seed, profile)
+                if not made or made[0].style == "top":
+                    continue
+                renamed = [rename(l, seed) for l in made[1]]
+                text += [""] + renamed
+                count += 1
+            with open(os.path.join(options.folder, f"{profile}_{k + 1}.gmx"), "w", encoding="ascii") as out:
+                out.write("\n".join(text) + "\n")
+    return 0
+
+
+def rename(line, seed):
+    """Top-level inputs x3 of program 17 become x17_3."""
+    return re.sub(r"\b(x|fn_)(\d+)\b", rf"\g<1>{seed}_\g<2>", line)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["fuzz", "write"])
@@ -1198,11 +1353,12 @@ def main():
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--per-file", type=int, default=12)
     parser.add_argument("--repeat", type=int, default=2, help="failures shown per message")
+    parser.add_argument("--profile", choices=list(PROFILES))
     parser.add_argument("--flags", default="")
     parser.add_argument("--check", action="store_true", help="run `gmx check` too")
     parser.add_argument("--no-shrink", action="store_true")
     options = parser.parse_args()
-    return fuzz(options)
+    return fuzz(options) if options.command == "fuzz" else write(options)
 
 
 if __name__ == "__main__":

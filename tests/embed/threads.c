@@ -1,4 +1,9 @@
-/* Two sessions, each on a thread of its own, compile and run different programs at the same time. */
+/* Two sessions, each on a thread of its own, compile and run different programs at the same time.
+ *
+ * Under ThreadSanitizer, which sees all but LLVM and the code that it makes:
+ *     cmake -S . -B build-tsan -G Ninja -DGMX_STATIC_LLVM=OFF -DCMAKE_C_FLAGS='-O1 -g -fsanitize=thread'
+ *     cmake --build build-tsan --target embed_threads libgmx-llvm
+ *     TSAN_OPTIONS=suppressions=tests/embed/tsan.supp build-tsan/embed_threads */
 #include "support.h"
 
 #include <pthread.h>

@@ -143,6 +143,27 @@ Test(cache, oldest_go_first) {
     remove_directory(path);
 }
 
+/* Each process writes one object, as scripts do that change in one place: none of them knows what the others
+ * wrote, and few of them look. */
+Test(cache, short_processes_keep_the_limit) {
+    char path[256];
+    make_directory(path);
+    enum { LENGTH = 100, LIMIT = 400, OBJECTS = 4000 };
+    int64_t most = 0;
+    for (uint64_t i = 0; i < OBJECTS; i++) {
+        ObjectCache *cache = cache_open(path, LIMIT * (LENGTH + 96));
+        put(cache, i, LENGTH);
+        cache_close(cache);
+        if (i % 100 == 99) {
+            int64_t count = count_files(path, ".gmxo");
+            most = count > most ? count : most;
+        }
+    }
+    cr_assert_leq(most, 2 * LIMIT);
+    cr_assert_geq(most, LIMIT / 2);
+    remove_directory(path);
+}
+
 /* Several processes write, read and evict the same objects; one after another is killed in the middle. */
 Test(cache, processes_that_die_do_no_harm, .timeout = 60) {
     char path[256];

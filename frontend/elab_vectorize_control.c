@@ -1,0 +1,146 @@
+/* Vectorising control: branches that depend on an index compute both sides and select; loops carry tensors.
+ */
+#include "frontend/elab_lift.h"
+
+/* The results of a nested region over all of `set`, in the region that is being built. */
+static bool lift_results(Vectorizer *v, const IrRegion *region, uint32_t set, IrNode **nodes) {
+    if (!elab_lift_region(v, region))
+        return false;
+    for (uint32_t i = 0; i < region->results.count; i++) {
+        const Lifted *x = elab_lift(v, region->results.items[i]);
+        if (!x || !elab_lift_rank_fits(v, set, ir_rank(region->results.items[i])))
+            return false;
+        if (x->set & ~set)
+            return elab_lift_invariant(v, region->results.items[i], "a size") != NULL; /* reports */
+        nodes[i] = elab_lift_node(v, x, set);
+    }
+    return true;
+}
+
+/* A scalar integer result of a branch may be a size: it stays a scalar where nothing depends on an index. */
+static bool lift_select(Vectorizer *v, const IrNode *old, const Lifted *condition, Lifted *out) {
+    const Lifted *outer = v->mask;
+    Lifted masks[2];
+    uint32_t set = condition->set | (outer ? outer->set : 0);
+    IrBuilder *b = &v->e->b;
+    IrNode *yes = elab_lift_node(v, condition, set);
+    elab_lift_own(&masks[0], yes, set);
+    elab_lift_own(&masks[1], ir_unary(b, OP_logical_not, yes), set);
+    for (int side = 0; side < 2; side++) {
+        if (outer)
+            masks[side].node = ir_binary(b, OP_logical_and, masks[side].node, elab_lift_node(v, outer, set));
+        v->mask = &masks[side];
+        bool ok = elab_lift_region(v, old->regions[side]);
+        v->mask = outer;
+        if (!ok)
+            return false;
+    }
+    for (uint32_t i = 0; i < old->result_count; i++) {
+        const IrNode *results[2] = {old->regions[0]->results.items[i], old->regions[1]->results.items[i]};
+        const Lifted *x = elab_lift(v, results[0]), *y = elab_lift(v, results[1]);
+        if (!x || !y)
+            return false;
+        uint32_t all = condition->set | x->set | y->set, map[IR_MAX_RANK];
+        if (!elab_lift_rank_fits(v, all, ir_rank(results[0])))
+            return false;
+        IrNode *nodes[2] = {elab_lift_node(v, x, all), elab_lift_node(v, y, all)}, *dims[IR_MAX_RANK];
+        for (uint32_t k = 0; k < ir_rank(nodes[0]); k++) {
+            map[k] = k;
+            dims[k] = elab_same_extent(v->e, nodes[0]->types[0].dims[k], nodes[1]->types[0].dims[k],
+                                       "the branches of an `if` in an index expression differ in shape");
+            if (!dims[k]) {
+                elab_fail(v->e, DIAG_E0203, old->span,
+                          "the branches of this `if` depend on %s and differ in shape",
+                          elab_lift_names(v, condition->set));
+                return false;
+            }
+        }
+        IrNode *taken = ir_broadcast(b, elab_lift_node(v, condition, all), map, dims, ir_rank(nodes[0]));
+        elab_lift_own(&out[i],
+                      ir_where(b, taken, elab_with_dims(v->e, nodes[0], dims, ir_rank(nodes[0])),
+                               elab_with_dims(v->e, nodes[1], dims, ir_rank(nodes[0]))),
+                      all);
+    }
+    return true;
+}
+
+static IrRegion *enter(Vectorizer *v) {
+    v->e->b.region = ir_region_new(v->e->b.function, v->e->b.region);
+    return v->e->b.region;
+}
+
+bool elab_lift_if(Vectorizer *v, const IrNode *old, Lifted *out) {
+    const Lifted *condition = elab_lift(v, old->operands[0]);
+    IrRegion *regions[2], *outer = v->e->b.region;
+    if (!condition)
+        return false;
+    if (condition->set)
+        return lift_select(v, old, condition, out);
+    uint32_t set = all_variables(v), count = old->result_count;
+    IrNode *test = elab_lift_node(v, condition, 0), **nodes = ARENA_ARRAY(v->e->arena, IrNode *, count);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < old->types[i].rank; k++)
+            if (old->types[i].dims[k]->op == OP_result && old->types[i].dims[k]->operands[0] == old) {
+                elab_unsupported(v->e, old->span,
+                                 "an `if` whose branches differ in shape, in an index expression");
+                return false;
+            }
+    for (int side = 0; side < 2; side++) {
+        regions[side] = enter(v);
+        bool ok = lift_results(v, old->regions[side], set, nodes);
+        if (ok)
+            ir_set_results(&v->e->b, nodes, count);
+        v->e->b.region = outer;
+        if (!ok)
+            return false;
+    }
+    IrNode *made = ir_if(&v->e->b, test, regions[0], regions[1]);
+    for (uint32_t i = 0; i < count; i++)
+        elab_lift_own(&out[i], ir_result(&v->e->b, made, i), set);
+    return true;
+}
+
+static bool loop_body(Vectorizer *v, const IrNode *old, uint32_t counters, IrNode *const *initial,
+                      uint32_t count) {
+    const IrRegion *body = old->regions[0];
+    IrNode **nodes = ARENA_ARRAY(v->e->arena, IrNode *, count);
+    uint32_t set = all_variables(v);
+    for (uint32_t i = 0; i < body->parameters.count; i++) {
+        const IrNode *parameter = body->parameters.items[i];
+        const IrType *type = i < counters ? ir_type(parameter) : ir_type(initial[i - counters]);
+        Lifted *x = v->map[parameter->id] = ARENA_NEW(v->e->arena, Lifted);
+        IrNode *node =
+            ir_parameter(&v->e->b, NULL, type->dtype, type->rank, type->rank ? type->dims : NULL, NULL);
+        elab_lift_own(x, node, i < counters ? 0 : set);
+    }
+    if (!lift_results(v, body, set, nodes))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        nodes[i] = elab_with_dims(v->e, nodes[i], initial[i]->types[0].dims, ir_rank(initial[i]));
+    ir_set_results(&v->e->b, nodes, count);
+    return true;
+}
+
+bool elab_lift_for(Vectorizer *v, const IrNode *old, Lifted *out) {
+    uint32_t count = old->operand_count - 2, set = all_variables(v);
+    IrNode **initial = ARENA_ARRAY(v->e->arena, IrNode *, count);
+    IrNode *begin = elab_lift_invariant(v, old->operands[0], "the range of a loop");
+    IrNode *end = begin ? elab_lift_invariant(v, old->operands[1], "the range of a loop") : NULL;
+    if (!end)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const Lifted *x = elab_lift(v, old->operands[2 + i]);
+        if (!x || !elab_lift_rank_fits(v, set, ir_rank(old->operands[2 + i])))
+            return false;
+        initial[i] = elab_lift_node(v, x, set);
+    }
+    IrRegion *outer = v->e->b.region, *body = enter(v);
+    bool ok = loop_body(v, old, 1, initial, count);
+    v->e->b.region = outer;
+    if (!ok)
+        return false;
+    IrNode *made = ir_for(&v->e->b, begin, end, initial, count, body);
+    for (uint32_t i = 0; i < count; i++)
+        elab_lift_own(&out[i], ir_result(&v->e->b, made, i), set);
+    return true;
+}
