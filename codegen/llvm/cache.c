@@ -258,7 +258,8 @@ static int open_temporary(ObjectCache *cache, char name[64]) {
 
 /* A scan looks at every file, so that a start with one new kernel must not pay for one: one put in
  * CACHE_SCAN_CHANCE scans, larger objects more often in proportion, so that less than the limit is
- * expected to be written between two scans by however many processes.  Keys are uniform: they draw the lot. */
+ * expected to be written between two scans by however many processes.  Keys are uniform: they draw the lot.
+ */
 static bool is_scan_due(const ObjectCache *cache, const Digest *key, int64_t bytes) {
     uint32_t lot;
     memcpy(&lot, key, sizeof lot);
