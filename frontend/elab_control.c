@@ -243,7 +243,9 @@ static void assign_indexed(Elaborator *e, const AstNode *assignment, AstOperator
     if (!binding)
         return;
     Value after = elab_updated(e, assignment, operator, target, binding->value, value, span);
-    elab_set(e, binding, strengthen_all(e, kept_type(e, binding->name, binding->value, after, span), false));
+    after = kept_type(e, binding->name, binding->value, after, span);
+    if (!value_is(after, VALUE_POISON)) /* else the old value will do for what follows */
+        elab_set(e, binding, strengthen_all(e, after, false));
 }
 
 static void assign_to(Elaborator *e, const AstNode *assignment, const AstNode *target, Value value,

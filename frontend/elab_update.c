@@ -119,12 +119,15 @@ static Value store(Elaborator *e, const Update *update, Value base, const Subscr
 /* A scalar stored where a mask is true: a choice, element by element. */
 static Value store_masked(Elaborator *e, Value base, const Subscripts *s, IrNode *scalar) {
     uint32_t map[IR_MAX_RANK], rank = ir_rank(base.node);
-    for (uint32_t k = 0; k < ir_rank(s->mask); k++)
-        map[k] = s->mask_axis + k;
     IrNode *dims[IR_MAX_RANK];
     elab_copy_dims(dims, base.node);
+    for (uint32_t k = 0; k < ir_rank(s->mask); k++) { /* with the checks of the mask's extents */
+        map[k] = s->mask_axis + k;
+        dims[map[k]] = s->mask->types[0].dims[k];
+    }
     IrNode *mask = ir_broadcast(&e->b, s->mask, map, dims, rank);
-    return value_tensor(ir_where(&e->b, mask, elab_with_dims(e, scalar, dims, rank), base.node));
+    return value_tensor(ir_where(&e->b, mask, elab_with_dims(e, scalar, dims, rank),
+                                 elab_with_dims(e, base.node, dims, rank)));
 }
 
 /* What an operator does to elements whose index may repeat, or OP_none. */
