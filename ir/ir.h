@@ -238,6 +238,8 @@ bool ir_same_dims(const IrType *a, const IrType *b);
 /* Extents that are one value whenever both can be used: the same node, or made equal by a passed check. */
 bool ir_same_extent(const IrNode *a, const IrNode *b);
 bool ir_same_extents(const IrType *type, IrNode *const *dims, uint32_t rank);
+/* True if the elements of this view follow each other in C order without gaps whenever its operand's do. */
+bool ir_view_is_dense(const IrNode *view);
 /* True if `region` is `inner` or encloses it. */
 bool ir_region_encloses(const IrRegion *region, const IrRegion *inner);
 

@@ -425,9 +425,22 @@ static void require_host(Fuse *f, const IrNode *node) {
         require_host(f, node->operands[0]);
 }
 
+/* A view in C order of a buffer in C order: one without gaps. */
+static bool is_dense_view(const Fuse *f, const IrNode *node) {
+    if (!is_view(node))
+        return false;
+    for (; is_view(node); node = node->operands[0]) {
+        if (f->materialise[node->id] || node->op == OP_reshape)
+            return true;
+        if (!ir_view_is_dense(node))
+            return false;
+    }
+    return is_tensor(node) && node->op != OP_iota && !is_strided_parameter(f, node);
+}
+
 /* The host needs this tensor as a buffer in C order. */
 static void require_contiguous(Fuse *f, const IrNode *node) {
-    if (node->op == OP_reshape)
+    if (is_dense_view(f, node))
         require_host(f, node);
     else if (is_inlined(node))
         f->materialise[node->id] = true;
@@ -687,7 +700,8 @@ static IrNode *body_value(Body *body, const IrNode *old) {
                                 : f->host[old->id];
     } else if (old != body->root && is_host_value(f, old)) {
         made = body_parameter(body, old);
-    } else if (old->op == OP_reshape && is_strided_parameter(f, old->operands[0])) {
+    } else if (old->op == OP_reshape &&
+               (is_strided_parameter(f, old->operands[0]) || f->host_view[old->operands[0]->id])) {
         IrNode *copy = contiguous_value(f, old->operands[0]);
         vec_push(f->arena, &body->operands, copy);
         IrNode *x =
