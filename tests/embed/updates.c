@@ -68,6 +68,36 @@ static void test_loops(void) {
         "mut x = zeros(125000)\nfor i in 0..100 { x[i] = 1 }\nx[3:] = 2\nx[::2] += 1\nlet r = sum(x)\n", 2);
 }
 
+/* Tensors that 5,000 updates of a million elements ask for: a few, however many updates there are. */
+static void test_many_updates(void) {
+    static const char *const bodies[] = {
+        "x[i] = i",
+        "x[i] += x[i + 1]",
+        "x[-1 - i] -= 1",
+        "x[200 * i] = sqrt(x[i]) + 1",
+        "if x[i] < 1 { x[i] = 2 } else { x[i + 1] = 3 }",
+        "x[i:i + 4] = 1",
+        "x[i:i + 8:2] *= 2",
+        "x[i] = i; x[i + 1] = x[i]; y[i] = x[i]; y[i + 2] += 1",
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        gmx_session *session = open_session(0);
+        gmx_statistics before, after;
+        char program[512];
+        snprintf(program, sizeof program,
+                 "fn f(x0) { mut x = x0; mut y = x0 + 1; for i in 0..5000 { %s }\n (x, y) }\n"
+                 "let r = f(x0)\n",
+                 bodies[i]);
+        CHECK_OK(session, gmx_run_text(session, "setup", "let x0 = zeros(1000000)\n", -1));
+        CHECK_OK(session, gmx_get_statistics(session, &before));
+        CHECK_OK(session, gmx_run_text(session, "program", program, -1));
+        CHECK_OK(session, gmx_get_statistics(session, &after));
+        int64_t tensors = after.tensors_allocated - before.tensors_allocated;
+        CHECK(tensors <= 8, "%lld tensors by: %s", (long long)tensors, bodies[i]);
+        gmx_session_close(session);
+    }
+}
+
 /* What somebody holds is copied, and so is what overlaps. */
 static void test_held(void) {
     gmx_session *session = open_session(0);
@@ -101,6 +131,12 @@ static void test_views(void) {
         "let v = flatten(x0)",
         "let v = expand_dims(x0, 0)",
         "let v = swapaxes(x0, 0, 1)",
+        "let v = x0[10:20].reshape(2, 2500)",
+        "let v = x0[3, 100:200].reshape(4, 5, 5)",
+        "let v = x0[7:8, :, None][0, 5:10].reshape(5)",
+        "let v = flatten(x0[50:][100:][None])",
+        "let v = x0.reshape(-1)[1000:2000].reshape(10, 100)[3].reshape(20, 5)",
+        "fn f(x, k) = x[k:k + 4].reshape(8, -1)\nlet v = f(x0, 3)",
     };
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
         int64_t bytes = bytes_of("let x0 = zeros(250, 500)\n", views[i]);
@@ -110,6 +146,7 @@ static void test_views(void) {
 
 int main(void) {
     test_loops();
+    test_many_updates();
     test_held();
     test_views();
     return finish();
