@@ -1,8 +1,9 @@
 /* fuse: gathers tensor work into `fused` nodes, one kernel each.
  *
  * in    a function of tensor ops
- * out   every elementwise op, reduction, gather and iota sits in a `fused` node; views stay outside only on
- * host values (parameters, results of fused nodes, calls and control); scalars stay on the host
+ * out   every elementwise op, reduction, gather, iota and update sits in a `fused` node; views stay outside
+ * only on host values (parameters, results of fused nodes, calls and control); scalars and updates of one
+ * element stay on the host
  *
  * A node becomes the root of a kernel when a buffer is needed: it is a result, an operand of a call or of
  * control flow, or its value is wanted by several kernels and is not cheap to repeat.  Everything else is
