@@ -83,8 +83,14 @@ static void gather_tags(const IrNode *node, uint32_t k, const int8_t *tags, int8
 /* ---- updates: the space is what is written ---------------------------------------------------------------
  */
 
+/* Extents are those of the value, which carry the checks that it fits. */
 uint32_t fuse_update_axes(const IrNode *update, IrNode **dims) {
     uint32_t count = 0, rank = ir_rank(update);
+    const IrType *value = ir_type(update->operands[1]);
+    if (value->rank) {
+        memcpy(dims, value->dims, value->rank * sizeof *dims);
+        return value->rank;
+    }
     if (ir_update_index_count(update)) {
         const IrType *at = ir_type(update->operands[2 + 3 * rank]);
         for (; count < at->rank; count++)
