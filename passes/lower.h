@@ -43,8 +43,10 @@ typedef struct Lower {
     uint32_t *uses; /* node id -> uses inside the region */
 
     KernelVariable **reduced; /* node id -> the finished value of a reduction below the result */
-    const IrNode *kept;       /* a costly row value that several loops need, or NULL */
-    KernelArray *kept_array;  /* where it is stored: the output, or a row of scratch */
+    KernelExpr **target;      /* update: the index on each axis of what is written, or NULL */
+
+    const IrNode *kept;      /* a costly row value that several loops need, or NULL */
+    KernelArray *kept_array; /* where it is stored: the output, or a row of scratch */
     bool kept_in_output, kept_ready;
 } Lower;
 

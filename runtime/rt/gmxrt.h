@@ -153,6 +153,11 @@ int32_t gmxrt_bincount(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *ex
 int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t extent, int64_t axis,
                           const gmxrt_view *out, uint64_t span);
 
+/* out (contiguous i64, [rank of mask, number of true elements]) = the positions of the true elements in C
+ * order, a row per axis; count: that number. */
+int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *count, const gmxrt_view *out,
+                      uint64_t span);
+
 /* ---- printing from compiled code --------------------------------------------------------------
  * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as the byte k + 1,
  * then the format spec, possibly empty) and its values; one newline is added.  An empty spec
