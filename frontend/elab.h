@@ -250,6 +250,12 @@ void elab_finish_branch(Elaborator *e, const Snapshot *before, Branch *branch); 
 Value elab_index(Elaborator *e, const AstNode *node);
 Value elab_field(Elaborator *e, const AstNode *node);
 bool elab_find_field(Elaborator *e, Value base, Name name, Value *out);
+/* ---- elab_update.c */
+/* The NAME under the indices of an assignment's target, or NULL. */
+const AstNode *elab_assigned_name(const AstNode *target);
+/* `base`, the value of that name, with what the target's indices reach replaced by `value`. */
+Value elab_updated(Elaborator *e, const AstNode *assignment, AstOperator operator, const AstNode * target,
+                   Value base, Value value, Span span);
 /* x[i] along the first axis, i an i64 node in range. */
 IrNode *elab_first_axis_item(Elaborator *e, IrNode *x, IrNode *i);
 Value elab_gather(Elaborator *e, Value x, Value indices, uint32_t axis, Span span);

@@ -25,26 +25,84 @@ static RefTensor *concat(Reference *r, const IrNode *node, RefTensor **x) {
     return y;
 }
 
-static RefTensor *gather(Reference *r, const IrNode *node, RefTensor *x, RefTensor *indices) {
-    int64_t shape[2 * IR_MAX_RANK], axis = node->attributes[0], before = 1, after = 1;
-    uint32_t rank = 0;
-    for (uint32_t k = 0; k < axis; k++)
-        before *= shape[rank++] = x->shape[k];
-    for (uint32_t k = 0; k < indices->rank; k++)
-        shape[rank++] = indices->shape[k];
-    for (uint32_t k = (uint32_t)axis + 1; k < x->rank; k++)
-        after *= shape[rank++] = x->shape[k];
+static bool is_among(const int64_t *axes, uint32_t count, int64_t axis) {
+    for (uint32_t i = 0; i < count; i++)
+        if (axes[i] == axis)
+            return true;
+    return false;
+}
+
+/* The indices' axes stand where the first of the gathered axes was. */
+static RefTensor *gather(Reference *r, const IrNode *node, RefTensor *x, RefTensor **indices) {
+    const int64_t *axes = node->attributes;
+    uint32_t rank = 0, count = node->attribute_count, first = (uint32_t)axes[0];
+    int64_t shape[2 * IR_MAX_RANK], index[2 * IR_MAX_RANK] = {0}, at[IR_MAX_RANK];
+    for (uint32_t k = 0; k < x->rank; k++) {
+        for (uint32_t i = 0; k == first && i < indices[0]->rank; i++)
+            shape[rank++] = indices[0]->shape[i];
+        if (!is_among(axes, count, k))
+            shape[rank++] = x->shape[k];
+    }
     RefTensor *y = ref_tensor_new(r, x->dtype, rank, shape);
-    for (int64_t p = 0; p < before; p++)
-        for (int64_t i = 0; i < indices->size; i++) {
-            int64_t at = indices->at[i].i;
-            if ((at < 0 || at >= x->shape[axis]) && after)
-                ref_stop(r, REF_BROKEN, 0, "gather at %lld of %lld", (long long)at,
-                         (long long)x->shape[axis]);
-            for (int64_t q = 0; q < after; q++)
-                y->at[(p * indices->size + i) * after + q] = x->at[(p * x->shape[axis] + at) * after + q];
+    for (int64_t i = 0; i < y->size; i++, ref_next(y, index)) {
+        int64_t from = ref_offset(indices[0], index + first);
+        for (uint32_t k = 0, next = 0, which = 0; k < x->rank; k++) {
+            next += k == first ? indices[0]->rank : 0;
+            at[k] = is_among(axes, count, k) ? indices[which++]->at[from].i : index[next++];
+            if (at[k] < 0 || at[k] >= x->shape[k])
+                ref_stop(r, REF_BROKEN, 0, "gather at %lld of %lld", (long long)at[k],
+                         (long long)x->shape[k]);
         }
+        y->at[i] = x->at[ref_offset(x, at)];
+    }
     ref_finish(r, y, (const RefTensor *const *)&x, 1);
+    return y;
+}
+
+/* x with a part replaced by v, in C order of v. */
+static RefTensor *update(Reference *r, const IrNode *node, RefTensor **operands) {
+    RefTensor *x = operands[0], *v = operands[1], **triples = operands + 2, **indices = triples + 3 * x->rank;
+    const int64_t *axes = node->attributes + 2;
+    uint32_t count = node->attribute_count - 2, rank = count ? indices[0]->rank : 0, lead = rank;
+    int64_t shape[2 * IR_MAX_RANK], index[2 * IR_MAX_RANK] = {0}, at[IR_MAX_RANK];
+    if (node->attributes[0] > 0)
+        ref_stop(r, REF_TOO_MUCH, 0, "there is no reference for updates that combine");
+    for (uint32_t i = 0; i < rank; i++)
+        shape[i] = indices[0]->shape[i];
+    for (uint32_t k = 0; k < x->rank; k++)
+        if (!is_among(axes, count, k))
+            shape[rank++] = triples[3 * k + 1]->at[0].i;
+    RefTensor *y = ref_tensor_like(r, x->dtype, x), *part = ref_tensor_new(r, x->dtype, rank, shape);
+    memcpy(y->at, x->at, (size_t)x->size * sizeof *x->at);
+    for (int64_t i = 0; i < part->size; i++, ref_next(part, index)) {
+        int64_t from = count ? ref_offset(indices[0], index) : 0;
+        for (uint32_t k = 0, next = lead, which = 0; k < x->rank; k++) {
+            at[k] = is_among(axes, count, k)
+                        ? indices[which++]->at[from].i
+                        : triples[3 * k]->at[0].i + index[next++] * triples[3 * k + 2]->at[0].i;
+            if (at[k] < 0 || at[k] >= x->shape[k])
+                ref_stop(r, REF_BROKEN, 0, "update at %lld of %lld", (long long)at[k],
+                         (long long)x->shape[k]);
+        }
+        y->at[ref_offset(x, at)] = v->at[v->rank ? i : 0];
+    }
+    ref_finish(r, y, (const RefTensor *const[]){x, v}, 2);
+    return y;
+}
+
+/* Where a mask is true, in C order, a row per axis. */
+static RefTensor *nonzero(Reference *r, const RefTensor *mask, int64_t number) {
+    RefTensor *y = ref_tensor_new(r, DTYPE_i64, 2, (int64_t[]){mask->rank, number});
+    int64_t index[IR_MAX_RANK] = {0}, found = 0;
+    for (int64_t i = 0; i < mask->size; i++, ref_next(mask, index)) {
+        if (!mask->at[i].i)
+            continue;
+        for (uint32_t k = 0; k < mask->rank && found < number; k++)
+            y->at[k * number + found].i = index[k];
+        found++;
+    }
+    if (found != number)
+        ref_stop(r, REF_BROKEN, 0, "nonzero finds %lld, not %lld", (long long)found, (long long)number);
     return y;
 }
 
@@ -133,7 +191,11 @@ RefTensor *ref_call(Reference *r, const IrNode *node, RefTensor **x) {
     case OP_concat:
         return concat(r, node, x);
     case OP_gather:
-        return gather(r, node, x[0], x[1]);
+        return gather(r, node, x[0], x + 1);
+    case OP_update:
+        return update(r, node, x);
+    case OP_nonzero:
+        return nonzero(r, x[0], x[1]->at[0].i);
     case OP_solve:
     case OP_cholesky:
         return solve(r, node, x);
