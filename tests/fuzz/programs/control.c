@@ -244,6 +244,32 @@ static bool op_function(Generator *g) {
     return PUT("%s(%s, %s)", name, x->name, y->name);
 }
 
+/* Assignment to parts of a `mut`. */
+static bool op_assign(Generator *g) {
+    const Variable *x = pick(g, WANT_AXES);
+    char name[NAME_SIZE];
+    if (!x)
+        return false;
+    fresh(g, "m", name);
+    BEFORE("mut %s = %s\n", name, x->name);
+    for (uint32_t i = 0, count = 1 + below(g, 3); i < count; i++) {
+        const char *form = ONE_OF(g, "%s[1:] = %s[:-1]\n", "%s[::2] = 1\n", "%s[::-1] = %s + 0\n",
+                                  "%s[0] = %s[-1]\n", "%s[[0, -1]] = 0\n");
+        for (const char *c = form; *c; c++)
+            if (c[0] == '%')
+                BEFORE("%s", name), c++;
+            else
+                BEFORE("%c", *c);
+    }
+    return PUT(chance(g, 50) ? "%s" : "(%s, %s)[0]", name, x->name);
+}
+
+/* The elements for which a condition holds. */
+static bool op_mask(Generator *g) {
+    const Variable *x = pick(g, WANT_AXES | WANT_NUMBER);
+    return x && PUT("%s[%s %s %s]", x->name, x->name, ONE_OF(g, ">", "!=", "<="), literal(g, x->value));
+}
+
 static bool op_comprehension(Generator *g) {
     const Variable *x = pick(g, WANT_AXES), *y = pick(g, WANT_AXES);
     if (!x)
@@ -277,5 +303,6 @@ static bool op_comprehension(Generator *g) {
 
 const struct OperationRow controls[] = {{op_if, 20},       {op_if_statement, 12}, {op_if_sizes, 8},
                                         {op_loop, 40},     {op_rows, 6},          {op_search, 6},
-                                        {op_function, 22}, {op_pair, 6},          {op_comprehension, 20}};
+                                        {op_function, 22}, {op_pair, 6},          {op_comprehension, 20},
+                                        {op_assign, 15},   {op_mask, 8}};
 const uint32_t control_count = sizeof controls / sizeof *controls;
