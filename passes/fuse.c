@@ -200,8 +200,13 @@ static void require_owned(Fuse *f, const IrNode *node) {
         f->materialise[node->id] = true;
 }
 
+/* Its results are the buffers of its operands, which kernels read in C order. */
+static bool hands_buffers_on(const IrNode *node) {
+    return node->op == OP_for || node->op == OP_while || node->op == OP_check_true;
+}
+
 static void require_operands(Fuse *f, const IrNode *node) {
-    bool control = node->op == OP_for || node->op == OP_while;
+    bool control = hands_buffers_on(node);
     for (uint32_t k = 0; k < node->operand_count; k++) {
         const IrNode *x = node->operands[k];
         if (node->op == OP_update && k == 0)
@@ -569,7 +574,7 @@ static bool is_own_extent(const IrNode *old, const IrNode *dim) {
 /* Calls, control, checks and scalars: copied. */
 static void build_host(Fuse *f, const IrNode *old) {
     IrBuilder *b = &f->builder;
-    bool owned = old->op == OP_for || old->op == OP_while;
+    bool owned = hands_buffers_on(old);
     bool element = old->op == OP_update;
     IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
     for (uint32_t k = 0; k < old->operand_count; k++) {
