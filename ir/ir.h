@@ -150,6 +150,8 @@ IrNode *ir_window(IrBuilder *b, IrNode *x, IrNode *const *offsets, const IrWindo
                   IrNode *const *dims, uint32_t rank);
 IrNode *ir_window_offset(const IrNode *window, uint32_t axis);
 IrWindowTerm ir_window_term(const IrNode *window, uint32_t index); /* of attribute_count / 2 */
+IrNode *ir_variable(IrBuilder *b, IrNode *x); /* x as a value of its own: see ir/gradient.h */
+IrNode *ir_stop_gradient(IrBuilder *b, IrNode *x);
 IrNode *ir_iota(IrBuilder *b, IrNode *extent);
 IrNode *ir_dim(IrBuilder *b, IrNode *x, uint32_t axis); /* extent of axis: the node from x's type */
 IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */
