@@ -50,7 +50,8 @@ static bool prod_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     IrNode *others = over_axes(b, reduced_as(b, OP_prod, without, y), y);
     IrNode *zeros = over_axes(b, reduced_as(b, OP_sum, ir_where(b, is_zero, one, zero), y), y);
     IrNode *at_zero = ir_where(b, ir_binary(b, OP_eq, zeros, one), others, zero);
-    IrNode *elsewhere = ir_where(b, ir_binary(b, OP_eq, zeros, zero), ir_binary(b, OP_div, others, x), zero);
+    IrNode *elsewhere =
+        ir_where(b, ir_binary(b, OP_eq, zeros, zero), ir_binary(b, OP_div, others, without), zero);
     dy = over_axes(b, ir_cast(b, dy, ir_dtype(x)), y);
     gradient_add(g, x, ir_binary(b, OP_mul, dy, ir_where(b, is_zero, at_zero, elsewhere)));
     return true;
@@ -355,7 +356,8 @@ static bool cumprod_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     dy = ir_cast(b, dy, ir_dtype(x));
     IrNode *at_first = sums_after(b, ir_binary(b, OP_mul, dy, without), axis);
     IrNode *product = ir_cast(b, (IrNode *)y, ir_dtype(x));
-    IrNode *before = ir_binary(b, OP_div, sums_after(b, ir_binary(b, OP_mul, dy, product), axis), x);
+    IrNode *nonzero = ir_where(b, is_zero, one, x); /* a division by zero would spoil second derivatives */
+    IrNode *before = ir_binary(b, OP_div, sums_after(b, ir_binary(b, OP_mul, dy, product), axis), nonzero);
     gradient_add(g, x,
                  ir_where(b, is_first, at_first, ir_where(b, ir_binary(b, OP_eq, seen, zero), before, zero)));
     return true;
