@@ -117,8 +117,11 @@ static void explain_failure(Elaborator *e, const GradientFailure *failure, Span 
 static bool adjoints(Elaborator *e, const NodeList *outputs, IrNode *const *seeds, const NodeList *leaves,
                      IrNode **gradients, Span span) {
     GradientFailure failure = {0};
-    GradientRequest request = {outputs->items, seeds, (uint32_t)outputs->count, leaves->items,
-                               (uint32_t)leaves->count};
+    GradientRequest request = {.outputs = outputs->items,
+                               .seeds = seeds,
+                               .output_count = (uint32_t)outputs->count,
+                               .variables = leaves->items,
+                               .variable_count = (uint32_t)leaves->count};
     if (!ir_gradient(&e->b, &request, gradients, &failure)) {
         explain_failure(e, &failure, span);
         return false;

@@ -3,16 +3,43 @@
 
 #include "ir/internal.h"
 
+#include <string.h>
+
 IrNode *gradient_number(IrBuilder *b, double value, const IrNode *x) {
     IrNode *number = ir_const_number(b, ir_dtype(x), value);
     return ir_rank(x) ? ir_broadcast(b, number, NULL, x->types[0].dims, ir_rank(x)) : number;
+}
+
+static bool is_zero(const IrNode *node) {
+    if (node->op == OP_broadcast)
+        node = node->operands[0];
+    return node->op == OP_const && node->attributes[0] == 0;
+}
+
+/* A part written into zeros is added to that part alone: a loop that reads x[i] does not pay for all of x. */
+static IrNode *sum_of(IrBuilder *b, IrNode *x, IrNode *y) {
+    if (y->op != OP_update || !is_zero(y->operands[0]) ||
+        (y->attributes[0] >= 0 && y->attributes[0] != OP_add))
+        return ir_binary(b, OP_add, x, y);
+    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK], *indices[IR_MAX_RANK];
+    uint32_t axes[IR_MAX_RANK], count = ir_update_index_count(y);
+    for (uint32_t k = 0; k < ir_rank(y); k++) {
+        starts[k] = ir_update_start(y, k);
+        extents[k] = ir_update_extent(y, k);
+        steps[k] = ir_update_step(y, k);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        axes[i] = (uint32_t)y->attributes[2 + i];
+        indices[i] = ir_update_indices(y, axes[i]);
+    }
+    return ir_update(b, x, y->operands[1], starts, extents, steps, indices, axes, count, OP_add);
 }
 
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution) {
     if (!gradient_wants(g, x))
         return;
     IrNode **adjoint = &g->adjoint[x->id];
-    *adjoint = *adjoint ? ir_binary(g->b, OP_add, *adjoint, contribution) : contribution;
+    *adjoint = *adjoint ? sum_of(g->b, *adjoint, contribution) : contribution;
 }
 
 /* ---- failure ------------------------------------------------------------------------------------------- */
@@ -46,37 +73,60 @@ static bool any_float(const IrNode *node) {
     return false;
 }
 
-/* Does the node, or what its regions read from outside, use a marked value? */
-static bool uses_marked(const Gradient *g, const bool *marks, const IrNode *node) {
+bool gradient_uses(const Gradient *g, const bool *marks, const IrNode *node) {
     for (uint32_t i = 0; i < node->operand_count; i++)
         if (node->operands[i]->id < g->count && marks[node->operands[i]->id])
             return true;
-    for (uint32_t r = 0; r < node->region_count; r++)
-        for (uint32_t i = 0; i < node->regions[r]->nodes.count; i++)
-            if (uses_marked(g, marks, node->regions[r]->nodes.items[i]))
+    for (uint32_t r = 0; r < node->region_count; r++) {
+        const IrRegion *region = node->regions[r];
+        for (uint32_t i = 0; i < region->nodes.count; i++)
+            if (gradient_uses(g, marks, region->nodes.items[i]))
                 return true;
+        for (uint32_t i = 0; i < region->results.count; i++) /* a value from outside, as it is */
+            if (region->results.items[i]->id < g->count && marks[region->results.items[i]->id])
+                return true;
+    }
     return false;
 }
 
 static void mark_node(Gradient *g, const IrNode *node) {
     if (node->id >= g->count || g->depends[node->id])
         return;
-    g->depends[node->id] = uses_marked(g, g->depends, node);
+    g->depends[node->id] = gradient_uses(g, g->depends, node);
     bool from_integer = node->op == OP_cast && dtype_is_integer(ir_dtype(node->operands[0]));
-    g->is_active[node->id] = any_float(node) && uses_marked(g, from_integer ? g->depends : g->is_active, node);
+    g->is_active[node->id] =
+        any_float(node) && gradient_uses(g, from_integer ? g->depends : g->is_active, node);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
 
-static bool pass_back(Gradient *g, const IrNode *y) {
-    IrNode *dy = y->id < g->count ? g->adjoint[y->id] : NULL;
-    if (!dy || !uses_marked(g, g->depends, y))
+/* A result's adjoint waits for those of its siblings. */
+static void add_to_owner(Gradient *g, const IrNode *result, IrNode *dy) {
+    const IrNode *owner = result->operands[0];
+    if (owner->id >= g->count)
+        return;
+    IrNode ***slot = &g->results[owner->id];
+    if (!*slot)
+        *slot = ARENA_ARRAY(ir_arena(g->b), IrNode *, owner->result_count);
+    (*slot)[result->attributes[0]] = dy;
+}
+
+static bool apply_rule(Gradient *g, IrNode *y, IrNode *dy) {
+    if (y->op == OP_result)
+        return add_to_owner(g, y, dy), true;
+    if (y->region_count)
+        return gradient_control(g, y, &dy);
+    return op_is_elementwise(y->op) ? gradient_elementwise(g, y, dy) : gradient_structured(g, y, dy);
+}
+
+static bool pass_back(Gradient *g, IrNode *y) {
+    IrNode *dy = g->adjoint[y->id], **several = g->results[y->id];
+    if ((!dy && !several) || !gradient_uses(g, g->depends, y))
         return true;
-    IrBuilder *b = g->b;
-    Span saved = b->span;
-    b->span = y->span;
-    bool ok = op_is_elementwise(y->op) ? gradient_elementwise(g, y, dy) : gradient_structured(g, y, dy);
-    b->span = saved;
+    Span saved = g->b->span;
+    g->b->span = y->span;
+    bool ok = several ? gradient_control(g, y, several) : apply_rule(g, y, dy);
+    g->b->span = saved;
     return ok;
 }
 
@@ -88,8 +138,11 @@ bool ir_gradient(IrBuilder *b, const GradientRequest *request, IrNode **gradient
     g.depends = ARENA_ARRAY(arena, bool, g.count);
     g.is_active = ARENA_ARRAY(arena, bool, g.count);
     g.adjoint = ARENA_ARRAY(arena, IrNode *, g.count);
+    g.results = ARENA_ARRAY(arena, IrNode **, g.count);
     for (uint32_t i = 0; i < request->variable_count; i++)
         g.depends[request->variables[i]->id] = g.is_active[request->variables[i]->id] = true;
+    for (uint32_t i = 0; request->initial && i < request->variable_count; i++)
+        g.adjoint[request->variables[i]->id] = request->initial[i];
     for (uint32_t i = 0; i < end; i++) {
         mark_node(&g, region->nodes.items[i]);
         if (first == end && g.depends[region->nodes.items[i]->id])
@@ -97,8 +150,11 @@ bool ir_gradient(IrBuilder *b, const GradientRequest *request, IrNode **gradient
     }
     for (uint32_t i = 0; i < request->output_count; i++)
         gradient_add(&g, request->outputs[i], request->seeds[i]);
+    /* A loop that is prepared for its derivative adds nodes before itself: walk over what there was. */
+    IrNode **nodes = ARENA_ARRAY(arena, IrNode *, end);
+    memcpy(nodes, region->nodes.items, end * sizeof *nodes);
     for (uint32_t i = end; i-- > first;)
-        if (!pass_back(&g, region->nodes.items[i]))
+        if (!pass_back(&g, nodes[i]))
             return false;
     for (uint32_t i = 0; i < request->variable_count; i++)
         gradients[i] = g.adjoint[request->variables[i]->id];

@@ -17,6 +17,7 @@ typedef struct GradientRequest {
     IrNode *const *seeds;   /* their adjoints: same dtype and extents */
     uint32_t output_count;
     IrNode *const *variables; /* float nodes */
+    IrNode *const *initial;   /* per variable: an adjoint to add to, or NULL; NULL: none */
     uint32_t variable_count;
 } GradientRequest;
 
@@ -35,22 +36,27 @@ bool ir_gradient(IrBuilder *b, const GradientRequest *request, IrNode **gradient
 typedef struct Gradient {
     IrBuilder *b;
     IrFunction *function;
-    uint32_t count;   /* nodes with larger ids belong to the derivative itself */
-    bool *depends;    /* by id: computed from a variable in any way */
-    bool *is_active;  /* by id: through floats only, so that an adjoint can arrive */
-    IrNode **adjoint; /* by id; NULL: zero so far */
+    uint32_t count;    /* nodes with larger ids belong to the derivative itself */
+    bool *depends;     /* by id: computed from a variable in any way */
+    bool *is_active;   /* by id: through floats only, so that an adjoint can arrive */
+    IrNode **adjoint;  /* by id; NULL: zero so far */
+    IrNode ***results; /* by id of a node of several results: their adjoints; NULL: all zero so far */
     GradientFailure *failure;
 } Gradient;
 typedef bool (*GradientRule)(Gradient *g, const IrNode *y, IrNode *dy);
 
 bool gradient_elementwise(Gradient *g, const IrNode *y, IrNode *dy);
 bool gradient_structured(Gradient *g, const IrNode *y, IrNode *dy);
+/* `if` and `for`; dy: per result, NULL where it is zero. */
+bool gradient_control(Gradient *g, IrNode *y, IrNode *const *dy);
 
 static inline bool gradient_wants(const Gradient *g, const IrNode *x) {
     return x->id < g->count && g->is_active[x->id];
 }
 /* Adds to the adjoint of x, unless nobody asks for it. */
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution);
+/* Does the node, or what its regions read from outside, use a marked value? */
+bool gradient_uses(const Gradient *g, const bool *marks, const IrNode *node);
 bool gradient_fails(Gradient *g, const IrNode *node, const char *why);
 /* A number with the dtype and extents of x. */
 IrNode *gradient_number(IrBuilder *b, double value, const IrNode *x);

@@ -405,6 +405,8 @@ static bool cast_rule(Gradient *g, const IrNode *y, IrNode *dy) {
 
 bool gradient_structured(Gradient *g, const IrNode *y, IrNode *dy) {
     switch (y->op) {
+    case OP_stop_gradient:
+        return true;
     case OP_variable:
         return gradient_add(g, y->operands[0], dy), true;
     case OP_cast:

@@ -261,6 +261,9 @@ IrFunction *ir_rewrite_function(IrFunction *source,
                                 IrNode *(*rule)(IrRewrite *, const IrNode *, IrNode *const *), void *context);
 /* Copies one node with mapped operands (types, attributes, regions too). */
 IrNode *ir_rewrite_copy(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands);
+/* Copies the nodes of a region, its parameters and results apart, to the builder's place.  map (old id -> new
+ * node) has what they use from outside, and values for the parameters; the copies are added. */
+void ir_copy_nodes(IrBuilder *b, const IrRegion *source, IrNode **map);
 IrNode *ir_rewrite_value(IrRewrite *rewrite, const IrNode *old); /* the new node of an old one */
 
 /* ---- text and checking (ir/print.c, ir/parse.c, ir/verify.c) ----------------------------------------
