@@ -382,7 +382,7 @@ static IrNode *arrange(Elaborator *e, IrNode *x, const ResultAxis *axes, uint32_
 }
 
 Value elab_indexed(Elaborator *e, IrNode *x, const Subscripts *s) {
-    ResultAxis result[2 * IR_MAX_RANK];
+    ResultAxis result[3 * IR_MAX_RANK];
     IrNode *indices[IR_MAX_RANK];
     uint32_t axes[IR_MAX_RANK], position[IR_MAX_RANK], axis = 0, lead = 0, rank = index_rank(s);
     uint32_t count = elab_result_axes(s, result), tensors = elab_index_tensors(e, s, indices, axes);
@@ -407,28 +407,58 @@ Value elab_indexed(Elaborator *e, IrNode *x, const Subscripts *s) {
     return value_tensor(arrange(e, out, result, count, position, lead));
 }
 
-/* Evaluates the subscripts first: their values tell how many axes they take. */
-static bool subscript_values(Elaborator *e, AstList list, Value *values, uint32_t *used) {
-    bool has_ellipsis = false;
-    *used = 0;
+typedef struct Subscript { /* as written: a slice and `...` have no value */
+    const AstNode *node;
+    Value value;
+} Subscript;
+
+static bool is_written(const Subscript *subscript, AstKind kind) {
+    return subscript->node->kind == kind;
+}
+
+/* Evaluates the subscripts.  A tuple alone stands for its items, as in NumPy: `x[nonzero(m)]`. */
+static Subscript *subscript_values(Elaborator *e, AstList list, uint32_t *count) {
+    Subscript *out = ARENA_ARRAY(e->arena, Subscript, list.count);
+    *count = list.count;
     for (uint32_t i = 0; i < list.count; i++) {
-        AstKind kind = list.items[i]->kind;
-        Dtype dtype;
-        uint32_t rank;
-        if (kind == AST_EDGE)
-            return elab_unsupported(e, list.items[i]->span, "an edge index"), false;
-        if (kind == AST_ELLIPSIS && has_ellipsis)
-            return elab_fail(e, DIAG_E0209, list.items[i]->span, "an index has one `...` at most"), false;
-        has_ellipsis = has_ellipsis || kind == AST_ELLIPSIS;
-        *used += kind == AST_SLICE;
-        if (kind == AST_SLICE || kind == AST_ELLIPSIS)
-            continue;
-        values[i] = elab_expression(e, list.items[i]);
-        bool is_mask = elab_dtype_of(values[i], &dtype) && dtype == DTYPE_bool &&
-                       elab_rank_of(values[i], &rank) && rank > 0;
-        *used += is_mask ? rank : values[i].kind != VALUE_NONE;
+        out[i].node = list.items[i];
+        if (!is_written(&out[i], AST_SLICE) && !is_written(&out[i], AST_ELLIPSIS) &&
+            !is_written(&out[i], AST_EDGE))
+            out[i].value = elab_expression(e, out[i].node);
     }
-    return true;
+    if (list.count != 1 || out->value.kind != VALUE_TUPLE)
+        return out;
+    const ValueTuple *tuple = out->value.tuple;
+    const AstNode *node = out->node;
+    *count = tuple->count;
+    out = ARENA_ARRAY(e->arena, Subscript, tuple->count);
+    for (uint32_t i = 0; i < tuple->count; i++)
+        out[i] = (Subscript){node, tuple->items[i]};
+    return out;
+}
+
+/* How many axes the subscripts take; UINT32_MAX after reporting. */
+static uint32_t axes_taken(Elaborator *e, const Subscript *subscripts, uint32_t count, Span span) {
+    uint32_t used = 0, ellipses = 0, made = 0, rank;
+    for (uint32_t i = 0; i < count; i++) {
+        const Subscript *s = &subscripts[i];
+        Dtype dtype;
+        if (is_written(s, AST_EDGE))
+            return elab_unsupported(e, s->node->span, "an edge index"), UINT32_MAX;
+        if (is_written(s, AST_ELLIPSIS) && ellipses++)
+            return elab_fail(e, DIAG_E0209, s->node->span, "an index has one `...` at most"), UINT32_MAX;
+        if (is_written(s, AST_SLICE) || is_written(s, AST_ELLIPSIS)) {
+            used += is_written(s, AST_SLICE);
+            continue;
+        }
+        bool is_mask = elab_dtype_of(s->value, &dtype) && dtype == DTYPE_bool &&
+                       elab_rank_of(s->value, &rank) && rank > 0;
+        made += s->value.kind == VALUE_NONE;
+        used += is_mask ? rank : s->value.kind != VALUE_NONE;
+    }
+    if (made > IR_MAX_RANK)
+        return elab_fail(e, DIAG_E0209, span, "a tensor has at most %d axes", IR_MAX_RANK), UINT32_MAX;
+    return used;
 }
 
 static void forget_mask_among_others(Subscripts *s, IrNode *const *dims) {
@@ -449,36 +479,37 @@ static void forget_mask_among_others(Subscripts *s, IrNode *const *dims) {
 }
 
 bool elab_subscripts(Elaborator *e, const AstNode *node, Value base, Subscripts *out) {
-    AstList list = ast_index_subscripts(node);
-    uint32_t rank = ir_rank(base.node), used, axis = 0;
-    Value *values = ARENA_ARRAY(e->arena, Value, list.count);
+    uint32_t rank = ir_rank(base.node), axis = 0, count;
+    const Subscript *subscripts = subscript_values(e, ast_index_subscripts(node), &count);
     IrNode *const *dims = base.node->types[0].dims;
     bool has_ellipsis = false, ok = true;
-    if (!subscript_values(e, list, values, &used))
+    uint32_t used = axes_taken(e, subscripts, count, node->span);
+    if (used == UINT32_MAX)
         return false;
     if (used > rank) {
         elab_fail(e, DIAG_E0209, node->span, "%u indices for %s, which has %u ax%s", used,
                   elab_type_text(e, base), rank, rank == 1 ? "is" : "es");
         return false;
     }
-    *out = (Subscripts){.parts = ARENA_ARRAY(e->arena, Part, list.count + 2 * rank), .span = node->span};
-    for (uint32_t i = 0; i < list.count; i++)
-        has_ellipsis = has_ellipsis || list.items[i]->kind == AST_ELLIPSIS;
-    for (uint32_t i = 0; i <= list.count && ok; i++) {
-        bool fills = i < list.count ? list.items[i]->kind == AST_ELLIPSIS : !has_ellipsis;
+    *out = (Subscripts){.parts = ARENA_ARRAY(e->arena, Part, count + 2 * rank), .span = node->span};
+    for (uint32_t i = 0; i < count; i++)
+        has_ellipsis = has_ellipsis || is_written(&subscripts[i], AST_ELLIPSIS);
+    for (uint32_t i = 0; i <= count && ok; i++) {
+        const Subscript *s = i < count ? &subscripts[i] : NULL;
+        bool fills = s ? is_written(s, AST_ELLIPSIS) : !has_ellipsis;
         for (uint32_t k = used; fills && k < rank; k++, axis++)
             out->parts[out->count++] = (Part){.kind = PART_CUT, .cut = whole_axis(e, dims[axis])};
         uint32_t first = out->count;
-        if (i == list.count || list.items[i]->kind == AST_ELLIPSIS)
+        if (!s || is_written(s, AST_ELLIPSIS))
             continue;
-        if (list.items[i]->kind != AST_SLICE && values[i].kind == VALUE_NONE) {
-            out->parts[out->count++] = (Part){.kind = PART_NEW, .span = list.items[i]->span};
+        if (!is_written(s, AST_SLICE) && s->value.kind == VALUE_NONE) {
+            out->parts[out->count++] = (Part){.kind = PART_NEW, .span = s->node->span};
             continue;
         }
-        uint32_t taken = elab_part(e, list.items[i], values[i], dims, axis, out);
+        uint32_t taken = elab_part(e, s->node, s->value, dims, axis, out);
         ok = taken > 0;
         axis += taken;
-        out->parts[first].after_ellipsis = i > 0 && list.items[i - 1]->kind == AST_ELLIPSIS;
+        out->parts[first].after_ellipsis = i > 0 && is_written(&subscripts[i - 1], AST_ELLIPSIS);
     }
     forget_mask_among_others(out, dims);
     return ok;

@@ -36,7 +36,7 @@ typedef struct ResultAxis {
 /* False after reporting. */
 bool elab_subscripts(Elaborator *e, const AstNode *node, Value base, Subscripts *out);
 Value elab_indexed(Elaborator *e, IrNode *x, const Subscripts *s);
-/* The axes of the indexed value in NumPy's order (at most 2 * IR_MAX_RANK); their number. */
+/* The axes of the indexed value in NumPy's order (at most 3 * IR_MAX_RANK); their number. */
 uint32_t elab_result_axes(const Subscripts *s, ResultAxis *out);
 bool elab_has_indices(const Subscripts *s);
 /* The index tensors broadcast to one shape, and their axes.  Their number; UINT32_MAX after reporting. */

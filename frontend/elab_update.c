@@ -51,7 +51,7 @@ static Value broadcast_value(Elaborator *e, const Update *update, Value value, V
 
 /* Axes: those of the indices, then those of the tensor without the indexed ones; new axes are gone. */
 static IrNode *update_layout(Elaborator *e, IrNode *v, const Subscripts *s) {
-    ResultAxis axes[2 * IR_MAX_RANK];
+    ResultAxis axes[3 * IR_MAX_RANK];
     uint32_t count = elab_result_axes(s, axes), permutation[IR_MAX_RANK], map[IR_MAX_RANK];
     uint32_t kept = 0, lead = 0, next = 0, rank;
     IrNode *dims[2 * IR_MAX_RANK];

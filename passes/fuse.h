@@ -44,6 +44,23 @@ uint32_t fuse_update_axes(const IrNode *update, IrNode **dims);
  * left); map[k]: the axis of the space that axis k of the value runs along, or TAG_NONE.  Their number. */
 uint32_t fuse_update_map(const IrNode *update, int8_t *map, IrNode **dims);
 
+/* The space of a kernel with this root alone, and the tags with which the root itself is demanded in a space.
+ */
+FuseSpace fuse_initial_space(const IrNode *root);
+void fuse_result_tags(const FuseSpace *space, int8_t *tags);
+/* Can `reduction`, demanded with `tags`, be computed once per row of a kernel over *space?  May turn a plain
+ * space into one with rows. */
+bool fuse_accept_reduction(FuseSpace *space, const IrNode *reduction, const int8_t *tags);
+
+/* Demands that a walk has seen. */
+typedef struct FuseDemand {
+    const IrNode *node;
+    int8_t tags[IR_MAX_RANK];
+} FuseDemand;
+typedef VEC(FuseDemand) FuseDemands;
+/* Notes a demand; true if it was there. */
+bool fuse_demanded_before(Arena *arena, FuseDemands *seen, const IrNode *node, const int8_t *tags);
+
 /* The space of a fused region whose single result is `result`; found from the region alone. */
 FuseSpace fuse_space(const IrRegion *region);
 

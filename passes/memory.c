@@ -10,8 +10,8 @@
  * Every owned reference that is not handed over is released right after its last use.
  *
  * Taking over: a launch may write its result into the buffer of an operand that dies there, if every element
- * is read only where it is written and the sizes agree.  Whether nobody else holds the buffer is seen at run
- * time. */
+ * is read only where it is written and the sizes agree; an update may write into the buffer of the tensor
+ * that it updates, else it starts from a copy.  Whether nobody else holds the buffer is seen at run time. */
 #include "ir/kernel.h"
 #include "passes/pipeline.h"
 

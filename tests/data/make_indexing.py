@@ -286,8 +286,35 @@ def error_line(rng, number, base, subscripts, codes):
     return f'{codes}\t{first + 1}\t{start + len(indices) + 2}\t{text}'
 
 
+def value_error_line(rng, number):
+    """A value whose shape does not fit the part that is assigned, or None."""
+    base = Base(rng, rng.choice(SHAPES), ['i64'])
+    subscripts = random_subscripts(rng, base.value.shape, rng.random() < .8)
+    try:
+        part = base.value[subscripts.numpy()] if subscripts else np.array(0)
+    except (IndexError, DeprecationWarning):
+        return None
+    if not np.size(part) or not np.ndim(part):
+        return None
+    axis = rng.randrange(part.ndim)
+    shape = part.shape[:axis] + (part.shape[axis] + rng.choice([1, 2, 30]) if part.shape[axis] > 1 or rng.random() < .5
+                                 else 2,) + part.shape[axis + 1:]
+    value, arguments = f'zeros({", ".join(map(str, shape))}, dtype=i64)', [] if rng.random() < .6 else None
+    indices, operator = subscripts.text(arguments), rng.choice(['=', '+='])
+    if arguments is None:
+        text = f'mut v{number} = {base.text}; v{number}[{indices}] {operator} {value}'
+        return f'E0203 E0301\t{text.index("; ") + 3}\t{len(text)}\t{text}'
+    names = ''.join(f', i{k}' for k in range(len(arguments)))
+    text = f'fn h{number}(x, v{names}) {{ mut y = x; y[{indices}] {operator} v; y }}'
+    call = f'; let v{number} = h{number}({", ".join([base.text, value] + arguments)})'
+    return f'E0203 E0301\t{text.index("; ") + 3}\t{len(text)}\t{text}{call}'
+
+
 def errors(rng, count):
     lines = []
+    while len(lines) < count // 3:
+        line = value_error_line(rng, len(lines))
+        lines += [line] if line else []
     while len(lines) < count:
         base = Base(rng, rng.choice(SHAPES), list(DTYPES))
         subscripts, codes = refused(rng, base.value.shape)
@@ -306,7 +333,7 @@ def main():
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--reads', type=int, default=450)
     parser.add_argument('--assignments', type=int, default=150)
-    parser.add_argument('--errors', type=int, default=120)
+    parser.add_argument('--errors', type=int, default=180)
     options = parser.parse_args()
     rng = random.Random(options.seed)
     files = {'masks.gmx': masks(), 'errors.txt': errors(rng, options.errors)}
