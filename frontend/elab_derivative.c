@@ -10,7 +10,8 @@ typedef enum DerivativeKind {
     DERIVATIVE_GRAD,
     DERIVATIVE_VALUE_AND_GRAD,
     DERIVATIVE_VJP,
-    DERIVATIVE_JVP
+    DERIVATIVE_JVP,
+    DERIVATIVE_JACOBIAN
 } DerivativeKind;
 
 struct Derivative {
@@ -286,6 +287,69 @@ static Value call_jvp(Elaborator *e, Derived *call, const Argument *tangent) {
     return pair(e, call->result, elab_rebuild(e, call->result, results, &next));
 }
 
+/* 1 at one place of a vector, 0 elsewhere, in the shape of y. */
+static IrNode *unit_seed(IrBuilder *b, IrNode *place, IrNode *y) {
+    IrNode *size = ir_size(b, y);
+    IrNode *is_place = ir_binary(b, OP_eq, ir_iota(b, size), ir_broadcast(b, place, NULL, &size, 1));
+    return ir_reshape(b, ir_cast(b, is_place, ir_dtype(y)), y->types[0].dims, ir_rank(y));
+}
+
+/* One row of each Jacobian: the adjoints of the leaves for one element of y, written into the carried
+ * matrices. */
+static bool jacobian_row(Elaborator *e, Derived *call, IrNode *y, IrNode *row, IrNode *const *matrices,
+                         IrNode **results) {
+    IrBuilder *b = &e->b;
+    NodeList outputs = {0};
+    vec_push(e->arena, &outputs, y);
+    IrNode *seed = unit_seed(b, row, y), **nodes = ARENA_ARRAY(e->arena, IrNode *, call->leaves.count);
+    if (!adjoints(e, &outputs, &seed, &call->leaves, nodes, call->span))
+        return false;
+    for (uint32_t i = 0; i < call->leaves.count; i++) {
+        IrNode *starts[2] = {row, ir_const_i64(b, 0)}, *steps[2] = {ir_const_i64(b, 1), ir_const_i64(b, 1)};
+        IrNode *extents[2] = {ir_const_i64(b, 1), ir_size(b, call->leaves.items[i])};
+        IrNode *value = ir_reshape(b, nodes[i], extents, 2);
+        results[i] = ir_update(b, matrices[i], value, starts, extents, steps, NULL, NULL, 0, OP_none);
+    }
+    return true;
+}
+
+/* Reverse mode once per element of the result, in a loop: the forward part stands before it. */
+static Value call_jacobian(Elaborator *e, Derived *call) {
+    IrBuilder *b = &e->b;
+    Value value = elab_tensor(e, elab_strengthen(call->result), call->span, "what `jacobian` differentiates");
+    NodeList outputs = {0};
+    if (value_is(value, VALUE_POISON) || !float_outputs(e, &value, call->span, &outputs))
+        return elab_poison();
+    IrNode *y = value.node, *dims[2 * IR_MAX_RANK] = {ir_size(b, y)},
+           *zero = ir_const_number(b, ir_dtype(y), 0);
+    uint32_t count = (uint32_t)call->leaves.count, rank = ir_rank(y);
+    IrNode **nodes = ARENA_ARRAY(e->arena, IrNode *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        dims[1] = ir_size(b, call->leaves.items[i]);
+        nodes[i] = ir_broadcast(b, ir_cast(b, zero, ir_dtype(call->leaves.items[i])), NULL, dims, 2);
+        if (rank + ir_rank(call->leaves.items[i]) > IR_MAX_RANK)
+            return elab_fail(e, DIAG_E0203, call->span, "a tensor has at most %d axes", IR_MAX_RANK);
+    }
+    IrRegion *outer = b->region, *body = elab_enter_region(e);
+    IrNode *row = ir_parameter(b, NULL, DTYPE_i64, 0, NULL, NULL);
+    IrNode **matrices = ARENA_ARRAY(e->arena, IrNode *, count),
+           **results = ARENA_ARRAY(e->arena, IrNode *, count);
+    for (uint32_t i = 0; i < count; i++)
+        matrices[i] = ir_parameter(b, NULL, ir_dtype(nodes[i]), 2, nodes[i]->types[0].dims, NULL);
+    bool ok = jacobian_row(e, call, y, row, matrices, results);
+    ir_set_results(b, results, count);
+    b->region = outer;
+    if (!ok)
+        return elab_poison();
+    IrNode *loop = ir_for(b, ir_const_i64(b, 0), dims[0], nodes, count, body);
+    for (uint32_t i = 0; i < count; i++) {
+        elab_copy_dims(dims, y);
+        elab_copy_dims(dims + rank, call->leaves.items[i]);
+        nodes[i] = ir_reshape(b, ir_result(b, loop, i), dims, rank + ir_rank(call->leaves.items[i]));
+    }
+    return as_arguments(e, call->derivative, call->chosen, call->chosen_count, nodes);
+}
+
 Value elab_call_derivative(Elaborator *e, const Derivative *d, Argument *arguments, uint32_t count,
                            Span span) {
     Derived call = {.derivative = d, .span = span};
@@ -297,6 +361,8 @@ Value elab_call_derivative(Elaborator *e, const Derivative *d, Argument *argumen
     if (!choose(e, d, arguments, count, span, call.chosen, &call.chosen_count) ||
         !call_function(e, &call, arguments, count))
         return elab_poison();
+    if (d->kind == DERIVATIVE_JACOBIAN)
+        return call_jacobian(e, &call);
     if (d->kind == DERIVATIVE_VJP)
         return call_vjp(e, &call, &arguments[count]);
     return d->kind == DERIVATIVE_JVP ? call_jvp(e, &call, &arguments[count]) : call_grad(e, &call);
@@ -336,10 +402,9 @@ Value builtin_derivative(Elaborator *e, BuiltinCall *call) {
     static const struct {
         const char *name;
         DerivativeKind kind;
-    } kinds[] = {{"grad", DERIVATIVE_GRAD},
-                 {"value_and_grad", DERIVATIVE_VALUE_AND_GRAD},
-                 {"vjp", DERIVATIVE_VJP},
-                 {"jvp", DERIVATIVE_JVP}};
+    } kinds[] = {{"grad", DERIVATIVE_GRAD},         {"value_and_grad", DERIVATIVE_VALUE_AND_GRAD},
+                 {"vjp", DERIVATIVE_VJP},           {"jvp", DERIVATIVE_JVP},
+                 {"jacobian", DERIVATIVE_JACOBIAN}, {"hessian", DERIVATIVE_JACOBIAN}};
     Derivative *d = ARENA_NEW(e->arena, Derivative);
     *d = (Derivative){.function = call->values[0]};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -348,9 +413,16 @@ Value builtin_derivative(Elaborator *e, BuiltinCall *call) {
     if (!is_function(d->function))
         return elab_fail(e, DIAG_E0201, call->spans[0], "`%s` takes a function, not %s", call->builtin->name,
                          elab_kind_text(e, d->function));
+    bool is_hessian = !strcmp(call->builtin->name, "hessian");
     if (!read_names(e, call, 1, d) ||
         (call->count > 2 && !elab_bool_argument(e, call->values[2], call->spans[2], "has_aux", &d->has_aux)))
         return elab_poison();
+    if (is_hessian) { /* the Jacobian of the gradient */
+        Derivative *gradient = ARENA_NEW(e->arena, Derivative);
+        *gradient = *d;
+        gradient->kind = DERIVATIVE_GRAD;
+        d->function = (Value){.kind = VALUE_DERIVATIVE, .derivative = gradient};
+    }
     return (Value){.kind = VALUE_DERIVATIVE, .derivative = d};
 }
 

@@ -59,6 +59,8 @@ bool gradient_fails(Gradient *g, const IrNode *node, const char *why) {
     return false;
 }
 
+typedef VEC(IrNode *) NodeVec;
+
 /* ---- what matters -------------------------------------------------------------------------------------- */
 
 static bool is_differentiable(const IrType *type) {
@@ -89,13 +91,81 @@ bool gradient_uses(const Gradient *g, const bool *marks, const IrNode *node) {
     return false;
 }
 
-static void mark_node(Gradient *g, const IrNode *node) {
-    if (node->id >= g->count || g->depends[node->id])
-        return;
-    g->depends[node->id] = gradient_uses(g, g->depends, node);
-    bool from_integer = node->op == OP_cast && dtype_is_integer(ir_dtype(node->operands[0]));
-    g->is_active[node->id] =
-        any_float(node) && gradient_uses(g, from_integer ? g->depends : g->is_active, node);
+static bool is_marked(const Gradient *g, const bool *marks, const IrNode *node) {
+    return node->id < g->count && marks[node->id];
+}
+
+/* Is one result of a node with regions computed from a marked value? */
+static bool is_result_marked(const Gradient *g, const bool *marks, const IrNode *node, uint32_t i) {
+    const IrRegion *last = node->regions[node->region_count - 1];
+    if (is_marked(g, marks, last->results.items[i]))
+        return true;
+    switch (node->op) {
+    case OP_if:
+        return is_marked(g, marks, node->operands[0]) ||
+               is_marked(g, marks, node->regions[0]->results.items[i]);
+    case OP_for:
+        return is_marked(g, marks, node->operands[0]) || is_marked(g, marks, node->operands[1]) ||
+               is_marked(g, marks, node->operands[2 + i]);
+    default: /* while */
+        return is_marked(g, marks, node->regions[0]->results.items[0]) ||
+               is_marked(g, marks, node->operands[i]);
+    }
+}
+
+static bool set_mark(const Gradient *g, bool *marks, const IrNode *node, bool value) {
+    if (!value || node->id >= g->count || marks[node->id])
+        return false;
+    return marks[node->id] = true;
+}
+
+static bool mark_node(Gradient *g, const IrNode *node);
+
+/* What loop variables are made of, by going round until nothing changes. */
+static bool mark_regions(Gradient *g, const IrNode *node) {
+    bool any = false;
+    uint32_t skip = node->op == OP_for;
+    for (bool changed = true; changed; any = any || changed) {
+        changed = false;
+        for (uint32_t r = 0; r < node->region_count; r++) {
+            const IrRegion *region = node->regions[r];
+            for (uint32_t i = skip; i < region->parameters.count; i++) {
+                const IrNode *parameter = region->parameters.items[i];
+                changed |=
+                    set_mark(g, g->depends, parameter, is_result_marked(g, g->depends, node, i - skip));
+                changed |=
+                    set_mark(g, g->is_active, parameter,
+                             any_float(parameter) && is_result_marked(g, g->is_active, node, i - skip));
+            }
+            for (uint32_t i = 0; i < region->nodes.count; i++)
+                changed |= mark_node(g, region->nodes.items[i]);
+        }
+    }
+    return any;
+}
+
+/* True if that changed anything. */
+static bool mark_node(Gradient *g, const IrNode *node) {
+    bool changed = node->region_count && mark_regions(g, node);
+    bool depends = false, is_active = false;
+    if (node->id >= g->count)
+        return changed;
+    if (node->op == OP_result || node->region_count) {
+        const IrNode *owner = node->op == OP_result ? node->operands[0] : node;
+        uint32_t first = node->op == OP_result ? (uint32_t)node->attributes[0] : 0;
+        uint32_t last = node->op == OP_result ? first + 1 : node->result_count;
+        for (uint32_t i = first; i < last; i++) {
+            depends = depends || is_result_marked(g, g->depends, owner, i);
+            is_active = is_active || is_result_marked(g, g->is_active, owner, i);
+        }
+    } else {
+        bool from_integer = node->op == OP_cast && dtype_is_integer(ir_dtype(node->operands[0]));
+        depends = gradient_uses(g, g->depends, node);
+        is_active = gradient_uses(g, from_integer ? g->depends : g->is_active, node);
+    }
+    changed |= set_mark(g, g->depends, node, depends);
+    changed |= set_mark(g, g->is_active, node, is_active && any_float(node));
+    return changed;
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
@@ -121,7 +191,7 @@ static bool apply_rule(Gradient *g, IrNode *y, IrNode *dy) {
 
 static bool pass_back(Gradient *g, IrNode *y) {
     IrNode *dy = g->adjoint[y->id], **several = g->results[y->id];
-    if ((!dy && !several) || !gradient_uses(g, g->depends, y))
+    if ((!dy && !several) || g->is_variable[y->id] || !gradient_uses(g, g->depends, y))
         return true;
     Span saved = g->b->span;
     g->b->span = y->span;
@@ -130,31 +200,41 @@ static bool pass_back(Gradient *g, IrNode *y) {
     return ok;
 }
 
+/* What is visible from a region, in program order: nodes of enclosing regions, then its own.  A copy, for
+ * loops that are prepared for their derivative add nodes before themselves. */
+static void collect(Arena *arena, const IrRegion *region, NodeVec *nodes) {
+    if (region->parent)
+        collect(arena, region->parent, nodes);
+    for (uint32_t i = 0; i < region->nodes.count; i++)
+        vec_push(arena, nodes, region->nodes.items[i]);
+}
+
 bool ir_gradient(IrBuilder *b, const GradientRequest *request, IrNode **gradients, GradientFailure *failure) {
-    IrRegion *region = b->region;
-    uint32_t end = (uint32_t)region->nodes.count, first = end;
     Arena *arena = ir_arena(b);
+    NodeVec nodes = {0};
+    collect(arena, b->region, &nodes);
+    uint32_t end = (uint32_t)nodes.count, first = end;
     Gradient g = {.b = b, .function = b->function, .count = b->function->node_count, .failure = failure};
+    g.is_variable = ARENA_ARRAY(arena, bool, g.count);
     g.depends = ARENA_ARRAY(arena, bool, g.count);
     g.is_active = ARENA_ARRAY(arena, bool, g.count);
     g.adjoint = ARENA_ARRAY(arena, IrNode *, g.count);
     g.results = ARENA_ARRAY(arena, IrNode **, g.count);
-    for (uint32_t i = 0; i < request->variable_count; i++)
-        g.depends[request->variables[i]->id] = g.is_active[request->variables[i]->id] = true;
+    for (uint32_t i = 0; i < request->variable_count; i++) {
+        uint32_t id = request->variables[i]->id;
+        g.is_variable[id] = g.depends[id] = g.is_active[id] = true;
+    }
     for (uint32_t i = 0; request->initial && i < request->variable_count; i++)
         g.adjoint[request->variables[i]->id] = request->initial[i];
     for (uint32_t i = 0; i < end; i++) {
-        mark_node(&g, region->nodes.items[i]);
-        if (first == end && g.depends[region->nodes.items[i]->id])
+        mark_node(&g, nodes.items[i]);
+        if (first == end && g.depends[nodes.items[i]->id])
             first = i;
     }
     for (uint32_t i = 0; i < request->output_count; i++)
         gradient_add(&g, request->outputs[i], request->seeds[i]);
-    /* A loop that is prepared for its derivative adds nodes before itself: walk over what there was. */
-    IrNode **nodes = ARENA_ARRAY(arena, IrNode *, end);
-    memcpy(nodes, region->nodes.items, end * sizeof *nodes);
     for (uint32_t i = end; i-- > first;)
-        if (!pass_back(&g, nodes[i]))
+        if (!pass_back(&g, nodes.items[i]))
             return false;
     for (uint32_t i = 0; i < request->variable_count; i++)
         gradients[i] = g.adjoint[request->variables[i]->id];

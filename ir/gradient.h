@@ -37,6 +37,7 @@ typedef struct Gradient {
     IrBuilder *b;
     IrFunction *function;
     uint32_t count;    /* nodes with larger ids belong to the derivative itself */
+    bool *is_variable; /* by id: what it is made of does not matter */
     bool *depends;     /* by id: computed from a variable in any way */
     bool *is_active;   /* by id: through floats only, so that an adjoint can arrive */
     IrNode **adjoint;  /* by id; NULL: zero so far */

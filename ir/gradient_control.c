@@ -131,33 +131,6 @@ static bool is_float_tensor(const IrNode *node) {
     return node->types[0].kind == IR_TENSOR && dtype_is_float(ir_dtype(node));
 }
 
-/* Carried values that depend on something active, by going round until nothing changes. */
-static void find_active(Loop *loop) {
-    Gradient *g = loop->g;
-    Arena *arena = ir_arena(g->b);
-    bool *marks = ARENA_ARRAY(arena, bool, g->count);
-    memcpy(marks, g->is_active, g->count * sizeof *marks);
-    for (uint32_t i = 0; i < loop->count; i++)
-        loop->is_active[i] =
-            is_float_tensor(parameter_of(loop, i)) && gradient_wants(g, loop->node->operands[2 + i]);
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (uint32_t i = 0; i < loop->count; i++)
-            marks[parameter_of(loop, i)->id] = loop->is_active[i];
-        for (uint32_t i = 0; i < loop->body->nodes.count; i++) {
-            const IrNode *node = loop->body->nodes.items[i];
-            if (node->id < g->count)
-                marks[node->id] = gradient_uses(g, marks, node);
-        }
-        for (uint32_t i = 0; i < loop->count; i++) {
-            const IrNode *result = loop->body->results.items[i];
-            bool active = result->id < g->count && marks[result->id] && is_float_tensor(result);
-            changed = changed || (active && !loop->is_active[i]);
-            loop->is_active[i] = loop->is_active[i] || active;
-        }
-    }
-}
-
 static bool region_reads(const IrRegion *region, const IrNode *value) {
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         const IrNode *node = region->nodes.items[i];
@@ -204,8 +177,7 @@ static IrNode *read_tape(IrBuilder *b, IrNode *tape, IrNode *iteration) {
     return ir_slice(b, tape, starts, extents, steps, drop);
 }
 
-static IrNode *empty_tape(Loop *loop, const IrNode *value) {
-    IrBuilder *b = loop->g->b;
+static IrNode *empty_tape(const Loop *loop, IrBuilder *b, const IrNode *value) {
     IrNode *dims[IR_MAX_RANK] = {loop->trips};
     for (uint32_t k = 0; k < ir_rank(value); k++)
         dims[1 + k] = value->types[0].dims[k];
@@ -308,14 +280,16 @@ static void replace_loop(Loop *loop, IrNode *const *initial, uint32_t added) {
 
 /* Extends the forward loop by the tapes it needs. */
 static void record(Loop *loop) {
-    IrBuilder *b = loop->g->b, inside = *b;
-    Arena *arena = ir_arena(b);
+    /* The loop may stand in a region around the one where the derivative is built. */
+    IrBuilder around = *loop->g->b, inside = around;
+    Arena *arena = ir_arena(&around);
     NodeVec initial = {0};
     IrNode *begin = loop->node->operands[0];
     uint32_t old_count = loop->node->result_count;
+    around.region = loop->node->region;
     for (uint32_t i = 0; i < loop->count; i++)
         if (loop->is_read[i])
-            vec_push(arena, &initial, empty_tape(loop, parameter_of(loop, i)));
+            vec_push(arena, &initial, empty_tape(loop, &around, parameter_of(loop, i)));
     if (!initial.count)
         return;
     inside.region = loop->body;
@@ -331,8 +305,8 @@ static void record(Loop *loop) {
     replace_loop(loop, initial.items, initial.count);
     for (uint32_t i = 0, next = 0; i < loop->count; i++)
         if (loop->is_read[i])
-            loop->tapes[i] = ir_result(b, loop->node, old_count + next++);
-    order_region(b, loop->node->region);
+            loop->tapes[i] = ir_result(&around, loop->node, old_count + next++);
+    order_region(&around, loop->node->region);
 }
 
 /* ---- for: the loop backwards
@@ -428,21 +402,23 @@ static bool backward_loop(Loop *loop, IrNode *const *dy) {
 }
 
 static bool for_rule(Gradient *g, IrNode *y, IrNode *const *dy) {
-    IrBuilder *b = g->b;
-    Arena *arena = ir_arena(b);
+    Arena *arena = ir_arena(g->b);
     Loop loop = {.g = g, .node = y, .body = y->regions[0], .count = y->operand_count - 2};
     loop.is_active = ARENA_ARRAY(arena, bool, loop.count);
     loop.is_read = ARENA_ARRAY(arena, bool, loop.count);
     loop.tapes = ARENA_ARRAY(arena, IrNode *, loop.count);
-    find_active(&loop);
     captured_by(g, loop.body, loop.body, &loop.captured);
     for (uint32_t i = 0; i < loop.count; i++) {
         if (parameter_of(&loop, i)->types[0].kind == IR_TOKEN)
             return gradient_fails(g, y, "the loop prints");
+        loop.is_active[i] =
+            is_float_tensor(parameter_of(&loop, i)) && gradient_wants(g, parameter_of(&loop, i));
         loop.is_read[i] = region_reads(loop.body, parameter_of(&loop, i));
     }
-    loop.trips =
-        ir_binary(b, OP_maximum, ir_binary(b, OP_sub, y->operands[1], y->operands[0]), ir_const_i64(b, 0));
+    IrBuilder around = *g->b;
+    around.region = y->region;
+    loop.trips = ir_binary(&around, OP_sub, y->operands[1], y->operands[0]);
+    loop.trips = ir_binary(&around, OP_maximum, loop.trips, ir_const_i64(&around, 0));
     record(&loop);
     return backward_loop(&loop, dy);
 }
