@@ -193,8 +193,7 @@ static bool as_seeds(Elaborator *e, const Argument *given, const NodeList *nodes
             fits = (dims[k] = elab_same_extent(e, wanted->types[0].dims[k], value.node->types[0].dims[k],
                                                "sizes of axis %u of a derivative differ", k)) != NULL;
         if (fits)
-            seeds[i] = ir_rank(wanted) ? elab_with_dims(e, value.node, wanted->types[0].dims, ir_rank(wanted))
-                                       : value.node;
+            seeds[i] = ir_rank(wanted) ? elab_with_dims(e, value.node, dims, ir_rank(wanted)) : value.node;
     }
     if (!fits)
         elab_fail(e, DIAG_E0203, given->span, "%s does not have the shape of what it belongs to",
