@@ -48,7 +48,7 @@ typedef bool (*GradientRule)(Gradient *g, const IrNode *y, IrNode *dy);
 
 bool gradient_elementwise(Gradient *g, const IrNode *y, IrNode *dy);
 bool gradient_structured(Gradient *g, const IrNode *y, IrNode *dy);
-/* `if` and `for`; dy: per result, NULL where it is zero. */
+/* `if`, `for` and `while`; dy: per result, NULL where it is zero. */
 bool gradient_control(Gradient *g, IrNode *y, IrNode *const *dy);
 
 static inline bool gradient_wants(const Gradient *g, const IrNode *x) {
@@ -56,6 +56,19 @@ static inline bool gradient_wants(const Gradient *g, const IrNode *x) {
 }
 /* Adds to the adjoint of x, unless nobody asks for it. */
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution);
+
+typedef VEC(IrNode *) GradientNodes;
+bool gradient_while(Gradient *g, IrNode *y, IrNode *const *dy);
+/* Active nodes outside of `owner` that `region`, which is it or lies in it, uses; appended to `out`. */
+void gradient_captured(Gradient *g, const IrRegion *owner, const IrRegion *region, GradientNodes *out);
+/* A map (old id -> node, for ir_copy_nodes) under which everything visible from `region` stands for itself.
+ */
+IrNode **gradient_outside_map(IrBuilder *b, const IrRegion *region);
+/* A loop with more carried values in place of an old one, whose users see the same results.  Its regions have
+ * the new parameters and results already; gradient_order_region follows. */
+IrNode *gradient_extend_loop(IrBuilder *b, IrNode *old, IrNode *const *initial, uint32_t added);
+/* Every node of the region after what it uses. */
+void gradient_order_region(IrBuilder *b, IrRegion *region);
 /* Does the node, or what its regions read from outside, use a marked value? */
 bool gradient_uses(const Gradient *g, const bool *marks, const IrNode *node);
 bool gradient_fails(Gradient *g, const IrNode *node, const char *why);

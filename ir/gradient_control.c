@@ -1,4 +1,4 @@
-/* Reverse mode of `if` and `for`.
+/* Reverse mode of `if` and `for` (`while`: gradient_while.c).
  *
  * The backward `if` recomputes the branch that was taken and differentiates it.  The backward `for` runs the
  * iterations from the last to the first: the forward loop is extended by tapes, tensors with one slice per
@@ -11,38 +11,36 @@
 
 #include <string.h>
 
-typedef VEC(IrNode *) NodeVec;
-
 /* ---- what a region reads from outside
  * ------------------------------------------------------------------------ */
 
-static bool contains(const NodeVec *list, const IrNode *node) {
+static bool contains(const GradientNodes *list, const IrNode *node) {
     for (uint32_t i = 0; i < list->count; i++)
         if (list->items[i] == node)
             return true;
     return false;
 }
 
-static void add_captured(Gradient *g, const IrRegion *owner, IrNode *node, NodeVec *out) {
+static void add_captured(Gradient *g, const IrRegion *owner, IrNode *node, GradientNodes *out) {
     if (gradient_wants(g, node) && !ir_region_encloses(owner, node->region) && !contains(out, node))
         vec_push(ir_arena(g->b), out, node);
 }
 
 /* Active nodes outside of `owner` that `region`, which is it or lies in it, uses. */
-static void captured_by(Gradient *g, const IrRegion *owner, const IrRegion *region, NodeVec *out) {
+void gradient_captured(Gradient *g, const IrRegion *owner, const IrRegion *region, GradientNodes *out) {
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         const IrNode *node = region->nodes.items[i];
         for (uint32_t k = 0; k < node->operand_count; k++)
             add_captured(g, owner, node->operands[k], out);
         for (uint32_t r = 0; r < node->region_count; r++)
-            captured_by(g, owner, node->regions[r], out);
+            gradient_captured(g, owner, node->regions[r], out);
     }
     for (uint32_t i = 0; i < region->results.count; i++)
         add_captured(g, owner, region->results.items[i], out);
 }
 
 /* A map under which everything visible from `region` stands for itself. */
-static IrNode **outside_map(IrBuilder *b, const IrRegion *region) {
+IrNode **gradient_outside_map(IrBuilder *b, const IrRegion *region) {
     IrNode **map = ARENA_ARRAY(ir_arena(b), IrNode *, b->function->node_count);
     for (; region; region = region->parent) {
         for (uint32_t i = 0; i < region->parameters.count; i++)
@@ -62,13 +60,13 @@ static IrNode *or_zeros(IrBuilder *b, IrNode *adjoint, const IrNode *like) {
  */
 
 static bool branch(Gradient *g, const IrNode *y, const IrRegion *taken, IrNode *const *dy,
-                   const NodeVec *captured, IrRegion **out) {
+                   const GradientNodes *captured, IrRegion **out) {
     IrBuilder *b = g->b, saved = *b;
     Arena *arena = ir_arena(b);
-    NodeVec outputs = {0}, seeds = {0};
+    GradientNodes outputs = {0}, seeds = {0};
     IrNode **gradients = ARENA_ARRAY(arena, IrNode *, captured->count);
     *out = ir_region_new(b->function, b->region);
-    IrNode **map = outside_map(b, b->region);
+    IrNode **map = gradient_outside_map(b, b->region);
     b->region = *out;
     ir_copy_nodes(b, taken, map);
     for (uint32_t i = 0; i < y->result_count; i++)
@@ -93,10 +91,10 @@ static bool branch(Gradient *g, const IrNode *y, const IrRegion *taken, IrNode *
 }
 
 static bool if_rule(Gradient *g, const IrNode *y, IrNode *const *dy) {
-    NodeVec captured = {0};
+    GradientNodes captured = {0};
     IrRegion *regions[2];
     for (uint32_t r = 0; r < 2; r++)
-        captured_by(g, y->regions[r], y->regions[r], &captured);
+        gradient_captured(g, y->regions[r], y->regions[r], &captured);
     if (!captured.count)
         return true;
     for (uint32_t r = 0; r < 2; r++)
@@ -118,7 +116,7 @@ typedef struct Loop {
     uint32_t count;  /* carried values */
     bool *is_active; /* carried values with an adjoint */
     bool *is_read;   /* the body computes with it: it needs a tape */
-    NodeVec captured;
+    GradientNodes captured;
     IrNode *trips;
     IrNode **tapes; /* per carried value: the filled tape, or NULL */
 } Loop;
@@ -188,7 +186,7 @@ static IrNode *empty_tape(const Loop *loop, IrBuilder *b, const IrNode *value) {
 typedef struct Ordering {
     const IrRegion *region;
     bool *is_placed; /* by id */
-    NodeVec nodes;
+    GradientNodes nodes;
     Arena *arena;
 } Ordering;
 
@@ -223,7 +221,7 @@ static void place(Ordering *o, IrNode *node) {
     vec_push(o->arena, &o->nodes, node);
 }
 
-static void order_region(IrBuilder *b, IrRegion *region) {
+void gradient_order_region(IrBuilder *b, IrRegion *region) {
     Ordering o = {.region = region, .arena = ir_arena(b)};
     o.is_placed = ARENA_ARRAY(o.arena, bool, b->function->node_count);
     for (uint32_t i = 0; i < region->nodes.count; i++)
@@ -232,10 +230,8 @@ static void order_region(IrBuilder *b, IrRegion *region) {
 }
 
 /* The loop with more carried values in place of the old one, whose users see the same results. */
-static void replace_loop(Loop *loop, IrNode *const *initial, uint32_t added) {
-    IrBuilder *b = loop->g->b;
+IrNode *gradient_extend_loop(IrBuilder *b, IrNode *old, IrNode *const *initial, uint32_t added) {
     Arena *arena = ir_arena(b);
-    IrNode *old = loop->node;
     IrRegion *region = old->region;
     IrNode **operands = ARENA_ARRAY(arena, IrNode *, old->operand_count + added);
     IrType *types = ARENA_ARRAY(arena, IrType, old->result_count + added);
@@ -245,17 +241,17 @@ static void replace_loop(Loop *loop, IrNode *const *initial, uint32_t added) {
         operands[old->operand_count + i] = initial[i];
         types[old->result_count + i] = initial[i]->types[0];
     }
-    IrNode *node = ir_node_create(b, &(IrNodeSpec){.op = OP_for,
+    IrNode *node = ir_node_create(b, &(IrNodeSpec){.op = old->op,
                                                    .operands = operands,
                                                    .operand_count = old->operand_count + added,
                                                    .types = types,
                                                    .result_count = old->result_count + added,
-                                                   .regions = &loop->body,
-                                                   .region_count = 1});
+                                                   .regions = old->regions,
+                                                   .region_count = old->region_count});
     node->region = region;
     node->span = old->span;
-    loop->body->owner = node;
-    loop->node = node;
+    for (uint32_t r = 0; r < old->region_count; r++)
+        old->regions[r]->owner = node;
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         IrNode *user = region->nodes.items[i];
         if (user == old)
@@ -264,7 +260,7 @@ static void replace_loop(Loop *loop, IrNode *const *initial, uint32_t added) {
             user->operands[0] = node;
     }
     if (old->result_count > 1)
-        return;
+        return node;
     /* The only result was the loop itself: it becomes a projection. */
     int64_t *first = ARENA_ARRAY(arena, int64_t, 1);
     IrNode **from = ARENA_ARRAY(arena, IrNode *, 1);
@@ -276,6 +272,7 @@ static void replace_loop(Loop *loop, IrNode *const *initial, uint32_t added) {
     old->attribute_count = 1;
     old->region_count = 0;
     vec_push(arena, &region->nodes, old);
+    return node;
 }
 
 /* Extends the forward loop by the tapes it needs. */
@@ -283,7 +280,7 @@ static void record(Loop *loop) {
     /* The loop may stand in a region around the one where the derivative is built. */
     IrBuilder around = *loop->g->b, inside = around;
     Arena *arena = ir_arena(&around);
-    NodeVec initial = {0};
+    GradientNodes initial = {0};
     IrNode *begin = loop->node->operands[0];
     uint32_t old_count = loop->node->result_count;
     around.region = loop->node->region;
@@ -302,11 +299,11 @@ static void record(Loop *loop) {
         IrNode *written = write_tape(&inside, tape, iteration, parameter_of(loop, i));
         vec_push(arena, &loop->body->results, written);
     }
-    replace_loop(loop, initial.items, initial.count);
+    loop->node = gradient_extend_loop(&around, loop->node, initial.items, initial.count);
     for (uint32_t i = 0, next = 0; i < loop->count; i++)
         if (loop->is_read[i])
             loop->tapes[i] = ir_result(&around, loop->node, old_count + next++);
-    order_region(&around, loop->node->region);
+    gradient_order_region(&around, loop->node->region);
 }
 
 /* ---- for: the loop backwards
@@ -318,7 +315,7 @@ static bool backward_body(Loop *loop, uint32_t active_count, const IrNode *const
     Gradient *g = loop->g;
     IrBuilder *b = g->b, saved = *b;
     Arena *arena = ir_arena(b);
-    IrNode **map = outside_map(b, b->region);
+    IrNode **map = gradient_outside_map(b, b->region);
     *out = ir_region_new(b->function, b->region);
     b->region = *out;
     IrNode *k = ir_parameter(b, NULL, DTYPE_i64, 0, NULL, NULL);
@@ -331,7 +328,7 @@ static bool backward_body(Loop *loop, uint32_t active_count, const IrNode *const
     IrNode *last = ir_binary(b, OP_sub, loop->trips, ir_const_i64(b, 1)),
            *iteration = ir_binary(b, OP_sub, last, k);
     map[loop->body->parameters.items[0]->id] = ir_binary(b, OP_add, loop->node->operands[0], iteration);
-    NodeVec outputs = {0};
+    GradientNodes outputs = {0};
     uint32_t next = 0;
     for (uint32_t i = 0; i < loop->count; i++) {
         IrNode *parameter = parameter_of(loop, i);
@@ -407,7 +404,7 @@ static bool for_rule(Gradient *g, IrNode *y, IrNode *const *dy) {
     loop.is_active = ARENA_ARRAY(arena, bool, loop.count);
     loop.is_read = ARENA_ARRAY(arena, bool, loop.count);
     loop.tapes = ARENA_ARRAY(arena, IrNode *, loop.count);
-    captured_by(g, loop.body, loop.body, &loop.captured);
+    gradient_captured(g, loop.body, loop.body, &loop.captured);
     for (uint32_t i = 0; i < loop.count; i++) {
         if (parameter_of(&loop, i)->types[0].kind == IR_TOKEN)
             return gradient_fails(g, y, "the loop prints");
@@ -430,6 +427,6 @@ bool gradient_control(Gradient *g, IrNode *y, IrNode *const *dy) {
     case OP_for:
         return for_rule(g, y, dy);
     default:
-        return gradient_fails(g, y, "not supported yet");
+        return gradient_while(g, y, dy);
     }
 }
