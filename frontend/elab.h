@@ -72,9 +72,10 @@ struct Elaborator {
     uint32_t call_depth, depth;
     uint64_t steps;
     uint32_t next_slot;
-    bool is_checking;   /* a function is elaborated only to check it: nothing is kept */
-    bool is_exporting;  /* no effects, no hidden stream */
-    bool misses_import; /* a file could not be imported: unknown names may be its */
+    bool is_checking;        /* a function is elaborated only to check it: nothing is kept */
+    bool is_exporting;       /* no effects, no hidden stream */
+    bool is_differentiating; /* no effects */
+    bool misses_import;      /* a file could not be imported: unknown names may be its */
     Binding *token, *random_key, *random_counter; /* hidden variables */
     struct IndexVariables *index_variables;       /* of the index expressions around, innermost first */
     uint32_t index_depth;                         /* index expressions whose body is being elaborated */
@@ -192,6 +193,10 @@ Value elab_call_builtin(Elaborator *e, const Builtin *builtin, Argument *argumen
 Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const char *what); /* f32(x) */
 
 Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope); /* and checks its result type */
+
+/* ---- elab_derivative.c -------------------------------------------------------------------------------- */
+Value elab_call_derivative(Elaborator *e, const Derivative *derivative, Argument *arguments, uint32_t count,
+                           Span span);
 
 /* ---- elab_signature.c: parameter and result types --------------------------------------------------------
  */

@@ -4,8 +4,9 @@
 static const Builtin table[] = {
 #define BUILTIN(name, signature, handler, doc) {#name, NULL, signature, handler, OP_none, doc},
 #include "frontend/builtins.def"
-#define OP1(name, dtype, zero, llvm, c, numpy, doc) {#name, numpy, "x", builtin_elementwise, OP_##name, doc},
-#define OP2(name, dtype, zero, llvm, c, numpy, doc)                                                          \
+#define OP1(name, dtype, zero, llvm, c, numpy, da, doc)                                                      \
+    {#name, numpy, "x", builtin_elementwise, OP_##name, doc},
+#define OP2(name, dtype, zero, llvm, c, numpy, da, db, doc)                                                  \
     {#name, numpy, "a, b", builtin_elementwise, OP_##name, doc},
 #define RED(name, combine, identity, doc)                                                                    \
     {#name, NULL, "x, axis=None, keepdims=false, dtype=None", builtin_reduce, OP_##name, doc},

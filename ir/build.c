@@ -240,6 +240,16 @@ IrWindowTerm ir_window_term(const IrNode *window, uint32_t index) {
 
 /* ---- sizes ------------------------------------------------------------------------------------------ */
 
+/* Numbered by what exists, so that no two are the same node. */
+IrNode *ir_variable(IrBuilder *b, IrNode *x) {
+    int64_t number = b->function->node_count;
+    return build_one(b, OP_variable, &x, 1, &number, 1, x->types[0], NULL);
+}
+
+IrNode *ir_stop_gradient(IrBuilder *b, IrNode *x) {
+    return build_one(b, OP_stop_gradient, &x, 1, NULL, 0, x->types[0], NULL);
+}
+
 IrNode *ir_iota(IrBuilder *b, IrNode *extent) {
     return build_one(b, OP_iota, &extent, 1, NULL, 0, tensor_type(DTYPE_i64, 1, &extent), NULL);
 }

@@ -150,6 +150,8 @@ IrNode *ir_window(IrBuilder *b, IrNode *x, IrNode *const *offsets, const IrWindo
                   IrNode *const *dims, uint32_t rank);
 IrNode *ir_window_offset(const IrNode *window, uint32_t axis);
 IrWindowTerm ir_window_term(const IrNode *window, uint32_t index); /* of attribute_count / 2 */
+IrNode *ir_variable(IrBuilder *b, IrNode *x); /* x as a value of its own: see ir/gradient.h */
+IrNode *ir_stop_gradient(IrBuilder *b, IrNode *x);
 IrNode *ir_iota(IrBuilder *b, IrNode *extent);
 IrNode *ir_dim(IrBuilder *b, IrNode *x, uint32_t axis); /* extent of axis: the node from x's type */
 IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */
@@ -259,6 +261,9 @@ IrFunction *ir_rewrite_function(IrFunction *source,
                                 IrNode *(*rule)(IrRewrite *, const IrNode *, IrNode *const *), void *context);
 /* Copies one node with mapped operands (types, attributes, regions too). */
 IrNode *ir_rewrite_copy(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands);
+/* Copies the nodes of a region, its parameters and results apart, to the builder's place.  map (old id -> new
+ * node) has what they use from outside, and values for the parameters; the copies are added. */
+void ir_copy_nodes(IrBuilder *b, const IrRegion *source, IrNode **map);
 IrNode *ir_rewrite_value(IrRewrite *rewrite, const IrNode *old); /* the new node of an old one */
 
 /* ---- text and checking (ir/print.c, ir/parse.c, ir/verify.c) ----------------------------------------

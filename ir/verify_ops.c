@@ -666,9 +666,11 @@ static bool verify_ownership(Verifier *v, const IrNode *node) {
 
 static bool verify_value(Verifier *v, const IrNode *node) {
     if (!verify_shape_of_node(v, node, node->op != OP_const, 1) || !verify_tensors(v, node) ||
-        !verify_attribute_count(v, node, node->op == OP_const))
+        !verify_attribute_count(v, node, node->op == OP_const || node->op == OP_variable))
         return false;
-    if (node->op == OP_const)
+    if (node->op == OP_variable || node->op == OP_stop_gradient)
+        REQUIRE(same_type(ir_type(node), ir_type(node->operands[0])), "not the type of the operand");
+    else if (node->op == OP_const)
         REQUIRE(ir_is_scalar(node), "a constant is a scalar");
     else if (node->op == OP_cast)
         REQUIRE(verify_same_extents(ir_type(node), ir_type(node->operands[0])), "a cast changes extents");
@@ -684,6 +686,8 @@ static bool verify_control(Verifier *v, const IrNode *node) {
     case OP_const:
     case OP_cast:
     case OP_iota:
+    case OP_variable:
+    case OP_stop_gradient:
         return verify_value(v, node);
     case OP_dim:
     case OP_stride:
