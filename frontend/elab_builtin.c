@@ -4,9 +4,9 @@
 static const Builtin table[] = {
 #define BUILTIN(name, signature, handler, doc) {#name, NULL, signature, handler, OP_none, doc},
 #include "frontend/builtins.def"
-#define OP1(name, dtype, complex, zero, llvm, c, numpy, doc)                                                 \
+#define OP1(name, dtype, complex, zero, llvm, c, numpy, da, doc)                                             \
     {#name, numpy, "x", builtin_elementwise, OP_##name, doc},
-#define OP2(name, dtype, complex, zero, llvm, c, numpy, doc)                                                 \
+#define OP2(name, dtype, complex, zero, llvm, c, numpy, da, db, doc)                                         \
     {#name, numpy, "a, b", builtin_elementwise, OP_##name, doc},
 #define PARTS(name, arity, rule, doc) {#name, NULL, PARTS_##rule, builtin_parts, OP_##name, doc},
 #define PARTS_PART                    "x"

@@ -416,7 +416,8 @@ static Value elab_array(Elaborator *e, const AstNode *node) {
         elements[i] = elab_expression(e, node->children[i]);
         infos[i] = (OperandInfo){node->children[i]->span, node->children[i]};
         others += elements[i].kind == VALUE_STRING || elements[i].kind == VALUE_FUNCTION ||
-                  elements[i].kind == VALUE_BUILTIN || elements[i].kind == VALUE_TUPLE;
+                  elements[i].kind == VALUE_BUILTIN || elements[i].kind == VALUE_DERIVATIVE ||
+                  elements[i].kind == VALUE_TUPLE;
     }
     if (count && others == count) {
         ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);

@@ -190,6 +190,8 @@ const char *elab_type_text(Elaborator *e, Value value) {
                                     : "fn";
     case VALUE_BUILTIN:
         return arena_format(e->sink->arena, "fn %s", value.builtin->name);
+    case VALUE_DERIVATIVE:
+        return "fn";
     case VALUE_RANGE:
         return "range";
     case VALUE_UNIT:
@@ -207,6 +209,7 @@ const char *elab_kind_text(Elaborator *e, Value value) {
         return "a dtype";
     case VALUE_FUNCTION:
     case VALUE_BUILTIN:
+    case VALUE_DERIVATIVE:
         return "a function";
     case VALUE_RANGE:
         return "a range";

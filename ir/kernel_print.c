@@ -305,6 +305,12 @@ static void put_statement(Printer *p, const KernelStatement *s) {
         put(p, "prefetch ");
         put_element(p, s->array, s->indices, s->count);
         break;
+    case KERNEL_STREAM:
+        putf(p, "stream %s, ", array_name(p, s->array));
+        put_expr(p, s->value, 0);
+        put(p, " by ");
+        put_expr(p, s->value2, 0);
+        break;
     case KERNEL_TILE_MMA:
         put_tile_mma(p, s);
         break;

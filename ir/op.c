@@ -21,11 +21,11 @@ const OpInfo op_info[OP_COUNT] = {
                  .c = c_text,                                                                                \
                  .numpy = numpy_name,                                                                        \
                  .doc = doc_text},
-#define OP1(name, dtype, complex, zero, llvm, c, numpy, doc)                                                 \
+#define OP1(name, dtype, complex, zero, llvm, c, numpy, da, doc)                                             \
     ELEMENTWISE(name, 1, dtype, complex, zero, IS_MATH_##llvm, c, numpy, doc)
-#define OP2(name, dtype, complex, zero, llvm, c, numpy, doc)                                                 \
+#define OP2(name, dtype, complex, zero, llvm, c, numpy, da, db, doc)                                         \
     ELEMENTWISE(name, 2, dtype, complex, zero, IS_MATH_##llvm, c, numpy, doc)
-#define OP3(name, dtype, complex, zero, llvm, c, numpy, doc)                                                 \
+#define OP3(name, dtype, complex, zero, llvm, c, numpy, da, db, dc, doc)                                     \
     ELEMENTWISE(name, 3, dtype, complex, zero, IS_MATH_##llvm, c, numpy, doc)
 #define PARTS(op, n, rule, doc_text)                                                                         \
     [OP_##op] = {.name = #op,                                                                                \

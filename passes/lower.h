@@ -1,5 +1,5 @@
 /* Lowering of one `fused` region to one kernel: state shared by lower_value.c (expressions at an index) and
- * lower_nest.c (loop nests).  The driver is schedule.c. */
+ * lower_nest.c (loop nests), lower_stream.c (streaming stores).  The driver is schedule.c. */
 #ifndef GMX_PASSES_LOWER_H
 #define GMX_PASSES_LOWER_H
 
@@ -46,8 +46,10 @@ typedef struct Lower {
     uint32_t *uses; /* node id -> uses inside the region */
 
     KernelVariable **reduced; /* node id -> the finished value of a reduction below the result */
-    const IrNode *kept;       /* a costly row value that several loops need, or NULL */
-    KernelArray *kept_array;  /* where it is stored: the output, or a row of scratch */
+    KernelExpr **target;      /* update: the index on each axis of what is written, or NULL */
+
+    const IrNode *kept;      /* a costly row value that several loops need, or NULL */
+    KernelArray *kept_array; /* where it is stored: the output, or a row of scratch */
     bool kept_in_output, kept_ready;
 } Lower;
 
@@ -71,5 +73,9 @@ KernelExpr *lower_let(Lower *l, const char *name, KernelExpr *value);
 
 /* ---- lower_nest.c -------------------------------------------------------------------------------------- */
 void lower_nest(Lower *l);
+
+/* ---- lower_stream.c ------------------------------------------------------------------------------------ */
+/* Adds the kernel's `stream` hint where it pays; after lower_nest. */
+void lower_stream(Lower *l);
 
 #endif

@@ -141,10 +141,34 @@ KernelExpr *lower_place(Lower *l, Dtype dtype, KernelExpr *position) {
     return l->part ? add(l, first, kernel_const_i64(l->kernel, l->part)) : first;
 }
 
+static bool same_expr(const KernelExpr *a, const KernelExpr *b) {
+    if (a == b)
+        return true;
+    if (!a || !b || a->kind != b->kind || a->dtype != b->dtype || a->count != b->count)
+        return false;
+    if (a->op != b->op || a->bits != b->bits || a->variable != b->variable || a->array != b->array)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (!same_expr(a->operands[i], b->operands[i]))
+            return false;
+    return true;
+}
+
+/* What is updated may be read at the place that is being written, and nowhere else. */
+static bool is_target(const Lower *l, KernelExpr *const *indices, uint32_t rank) {
+    for (uint32_t k = 0; k < rank; k++)
+        if (!same_expr(indices[k], l->target[k]))
+            return false;
+    return true;
+}
+
 static KernelExpr *load_parameter(Lower *l, const IrNode *node, KernelExpr *const *indices) {
     uint32_t number = (uint32_t)node->attributes[0], rank = ir_rank(node);
-    l->inputs[number]->is_pointwise &= is_own_index(l, indices) && !l->kept && rank == l->space.rank &&
-                                       ir_same_extents(ir_type(node), l->space.dims, rank);
+    bool is_base = l->space.is_update && node == l->region->results.items[0]->operands[0];
+    l->inputs[number]->is_pointwise &= is_base
+                                           ? l->target && is_target(l, indices, rank)
+                                           : is_own_index(l, indices) && !l->kept && rank == l->space.rank &&
+                                                 ir_same_extents(ir_type(node), l->space.dims, rank);
     KernelExpr *position = l->strides[number][0] ? strided_position(l, l->strides[number], rank, indices)
                                                  : lower_linear(l, node->types[0].dims, rank, indices);
     position = lower_place(l, ir_dtype(node), position);
@@ -230,14 +254,17 @@ static KernelExpr *view_value(Lower *l, const IrNode *node, KernelExpr *const *i
 }
 
 static KernelExpr *gather_value(Lower *l, const IrNode *node, KernelExpr *const *indices) {
-    const IrNode *x = node->operands[0], *at = node->operands[1];
-    uint32_t axis = (uint32_t)node->attributes[0], next = 0;
-    KernelExpr *position =
-        lower_let(l, "at", kernel_cast(l->kernel, lower_value(l, at, indices + axis), DTYPE_i64));
+    const IrNode *x = node->operands[0];
+    uint32_t first = (uint32_t)node->attributes[0], next = 0, indexed = 0;
     KernelExpr *inner[IR_MAX_RANK];
     for (uint32_t k = 0; k < ir_rank(x); k++) {
-        inner[k] = k == axis ? position : indices[next];
-        next += k == axis ? ir_rank(at) : 1;
+        if (indexed < node->attribute_count && node->attributes[indexed] == k) {
+            const IrNode *at = node->operands[1 + indexed];
+            inner[k] = lower_let(l, "at", lower_value(l, at, indices + first));
+            next += indexed++ == 0 ? ir_rank(at) : 0;
+        } else {
+            inner[k] = indices[next++];
+        }
     }
     return lower_value(l, x, inner);
 }

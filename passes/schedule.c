@@ -120,6 +120,11 @@ static IrNode *host_part(IrRewrite *rewrite, const LowerScalar *scalar) {
     return ir_unary(&rewrite->builder, scalar->part ? OP_imag : OP_real, made);
 }
 
+/* The number of the parameter that an update starts from. */
+static int64_t update_base(const IrRegion *region) {
+    return region->results.items[0]->operands[0]->attributes[0];
+}
+
 static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands, const Lower *l,
                             uint32_t kernel) {
     Arena *arena = l->arena;
@@ -136,12 +141,13 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
     for (uint32_t k = 0; k < type.rank; k++)
         dims[k] = host_scalar(rewrite, type.dims[k]);
     type.dims = dims;
-    int64_t attributes[2] = {kernel, -1};
+    bool is_update = l->space.is_update;
+    int64_t attributes[3] = {kernel, -1, is_update ? update_base(l->region) : 0};
     return ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
                                                      .operands = all.items,
                                                      .operand_count = all.count,
                                                      .attributes = attributes,
-                                                     .attribute_count = 2,
+                                                     .attribute_count = 2 + is_update,
                                                      .types = &type,
                                                      .result_count = 1});
 }
@@ -161,6 +167,7 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     declare_inputs(&l, operands);
     lower_open(&l, &l.kernel->body, NULL);
     lower_nest(&l);
+    lower_stream(&l);
     output_last(&l);
     return build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
 }

@@ -166,9 +166,9 @@ LLVMValueRef emit_set_alias(Emit *e, const KernelArray *array, LLVMValueRef acce
     return access;
 }
 
-static LLVMValueRef set_alignment(LLVMValueRef access, const KernelArray *array) {
+LLVMValueRef emit_describe(Emit *e, const KernelArray *array, LLVMValueRef access) {
     LLVMSetAlignment(access, dtype_info[array->dtype].bytes);
-    return access;
+    return emit_set_alias(e, array, access);
 }
 
 static LLVMValueRef active_lanes(Emit *e) {
@@ -248,9 +248,10 @@ static LLVMValueRef load(Emit *e, const KernelArray *array, KernelExpr *const *i
     LLVMTypeRef type = place.kind == PLACE_UNIFORM ? scalar : LLVMVectorType(scalar, emit_width(e));
     LLVMValueRef value = place.needs_mask ? masked_load(e, array, &place, type)
                                           : LLVMBuildLoad2(e->build.builder, type, place.pointer, "");
-    if (!place.needs_mask)
-        set_alignment(value, array);
-    emit_set_alias(e, array, value);
+    if (place.needs_mask)
+        emit_set_alias(e, array, value);
+    else
+        emit_describe(e, array, value);
     if (place.kind == PLACE_REVERSED)
         value = reverse(e, value);
     return llvm_from_memory(&e->build, array->dtype, value);
@@ -268,22 +269,21 @@ void emit_store(Emit *e, const KernelArray *array, KernelExpr *const *indices, u
         value = reverse(e, value);
     if (place.needs_mask)
         masked_store(e, array, &place, value);
-    else
-        emit_set_alias(e, array,
-                       set_alignment(LLVMBuildStore(e->build.builder, value, place.pointer), array));
+    else if (place.kind != PLACE_CONTIGUOUS || !emit_stream_store(e, array, place.pointer, value))
+        emit_describe(e, array, LLVMBuildStore(e->build.builder, value, place.pointer));
 }
 
 LLVMValueRef emit_load_at(Emit *e, const KernelArray *array, LLVMValueRef offset) {
     LLVMValueRef value =
         LLVMBuildLoad2(e->build.builder, memory_type(e, array), emit_element_pointer(e, array, offset), "");
-    emit_set_alias(e, array, set_alignment(value, array));
+    emit_describe(e, array, value);
     return llvm_from_memory(&e->build, array->dtype, value);
 }
 
 void emit_store_at(Emit *e, const KernelArray *array, LLVMValueRef offset, LLVMValueRef value) {
     value = llvm_to_memory(&e->build, array->dtype, value);
     LLVMValueRef store = LLVMBuildStore(e->build.builder, value, emit_element_pointer(e, array, offset));
-    emit_set_alias(e, array, set_alignment(store, array));
+    emit_describe(e, array, store);
 }
 
 void emit_prefetch(Emit *e, const KernelStatement *s) {

@@ -162,6 +162,8 @@ typedef struct gmx_statistics {
     uint64_t memory_hits, disk_hits, disk_misses;  /* of compiled code */
     int64_t bytes_in_use, bytes_peak;              /* tensor memory */
     double compile_seconds, run_seconds;
+    int64_t bytes_allocated;   /* of tensor memory since the session was opened, given back or not */
+    int64_t tensors_allocated; /* buffers that these bytes were asked for in */
 } gmx_statistics;
 GMX_API gmx_status gmx_get_statistics(gmx_session *session, gmx_statistics *out);
 GMX_API void gmx_set_threads(int threads); /* for the whole process; < 1: one per CPU */
