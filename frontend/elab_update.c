@@ -167,6 +167,10 @@ static Value assign_part(Elaborator *e, const Update *update, Value base, const 
         if (value_is(combined, VALUE_POISON))
             return combined;
         bool fits = elab_dtype_of(combined, &result) && result == dtype;
+        bool by_parts = op == OP_add || op == OP_sub;
+        if (fits && elab_has_indices(s) && dtype_is_complex(dtype) && !by_parts)
+            return elab_unsupported(
+                e, s->span, "an operator other than `+=` and `-=` on complex numbers at index tensors");
         if (fits && op != OP_none && elab_has_indices(s)) {
             combine = op;
             value = elab_promote_to(e, value, dtype, update->value_span);

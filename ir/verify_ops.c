@@ -312,7 +312,8 @@ static bool verify_square(Verifier *v, const IrNode *node) {
     REQUIRE(node->operand_count == (node->op == OP_solve ? 2 : 1), "wrong number of operands");
     const IrType *a = ir_type(node->operands[0]), *last = ir_type(node->operands[node->operand_count - 1]);
     uint32_t rank = a->rank;
-    REQUIRE(dtype_is_float(a->dtype) && last->dtype == a->dtype, "operands are not of one float dtype");
+    REQUIRE((dtype_is_float(a->dtype) || dtype_is_complex(a->dtype)) && last->dtype == a->dtype,
+            "operands are not of one float or complex dtype");
     REQUIRE(rank >= 2 && last->rank == rank, "ranks %u and %u", rank, last->rank);
     REQUIRE(verify_same_extent(a->dims[rank - 2], a->dims[rank - 1]), "the matrix is not square");
     REQUIRE(same_leading(a, last, rank - 1), "extents differ");
