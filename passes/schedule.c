@@ -123,13 +123,15 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
         dims[k] = host_scalar(rewrite, type.dims[k]);
     type.dims = dims;
     int64_t attributes[2] = {kernel, -1};
-    return ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
+    IrNode *launch = ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
                                                      .operands = all.items,
                                                      .operand_count = all.count,
                                                      .attributes = attributes,
                                                      .attribute_count = 2,
                                                      .types = &type,
                                                      .result_count = 1});
+    launch->remarks = old->remarks;
+    return launch;
 }
 
 static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands) {
@@ -148,6 +150,8 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     lower_open(&l, &l.kernel->body, NULL);
     lower_nest(&l);
     output_last(&l);
+    if (context->annotate)
+        l.kernel->cost = pass_kernel_cost(old, &l);
     return build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
 }
 

@@ -92,6 +92,12 @@ const char *program_find_file(gmx_session *session, const char *path);
 const char *program_folder_of(Arena *arena, const char *path); /* NULL: none */
 
 /* ---- view.c ---- */
-void view_unit(gmx_session *session, IrModule *module, uint32_t index);
+/* `exported`: the C interface of the function; NULL for a unit. */
+void view_unit(gmx_session *session, IrModule *module, uint32_t index, const ExportFunction *exported);
+
+/* ---- explain.c ---- */
+struct IrText;
+void explain_function(gmx_session *session, const IrFunction *function, const ExportFunction *exported,
+                      struct IrText *text);
 
 #endif
