@@ -105,8 +105,9 @@ static CompiledFunction compile_unit(gmx_session *s, ElabUnit *unit) {
     double begin = session_seconds();
     uint32_t index = function_index(unit->module, unit->function);
     PassOptions passes = session_pass_options(s);
-    PassContext context = {
-        .arena = &s->unit, .sink = &s->sink, .annotate = s->view && s->view_kind == GMX_VIEW_EXPLAIN};
+    PassContext context = {.arena = &s->unit,
+                           .sink = &s->sink,
+                           .annotate = s->options.profile || (s->view && s->view_kind == GMX_VIEW_EXPLAIN)};
     CompiledFunction code = NULL;
     if (!pass_pipeline_run(&context, unit->module, &passes))
         return NULL;

@@ -17,6 +17,9 @@ void allocator_release(gmxrt_allocator *allocator);
  * one process agree on one. */
 gmxrt_pool *gmx_shared_pool_v1(void);
 
+/* profile.c */
+void profile_free(struct gmxrt_profile *profile); /* NULL is allowed */
+
 /* tensor.c */
 int64_t view_size(const gmxrt_view *view);
 bool view_is_contiguous(const gmxrt_view *view);
