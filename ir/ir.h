@@ -55,9 +55,9 @@ struct IrNode {
     Op op;
     uint32_t id; /* unique in its function, creation order: passes keep side tables indexed by it */
     Span span;
-    uint32_t statement; /* where the top-level statement that it comes from begins; 0: not known */
+    uint32_t statement;       /* where the top-level statement that it comes from begins; 0: not known */
     struct IrRemark *remarks; /* fused, launch: why it stands alone (ir/remark.h); not part of the key */
-    IrRegion *region; /* where it lives */
+    IrRegion *region;         /* where it lives */
     uint32_t operand_count, attribute_count, result_count, region_count;
     IrNode **operands;
     int64_t *attributes; /* meaning: the op's row in ops.def */

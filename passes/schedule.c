@@ -124,12 +124,12 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
     type.dims = dims;
     int64_t attributes[2] = {kernel, -1};
     IrNode *launch = ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
-                                                     .operands = all.items,
-                                                     .operand_count = all.count,
-                                                     .attributes = attributes,
-                                                     .attribute_count = 2,
-                                                     .types = &type,
-                                                     .result_count = 1});
+                                                               .operands = all.items,
+                                                               .operand_count = all.count,
+                                                               .attributes = attributes,
+                                                               .attribute_count = 2,
+                                                               .types = &type,
+                                                               .result_count = 1});
     launch->remarks = old->remarks;
     return launch;
 }

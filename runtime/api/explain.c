@@ -19,7 +19,7 @@ typedef struct Explainer {
     const Explain *explain;
 } Explainer;
 
-enum { LABEL_COLUMNS = 16, STATEMENT_COLUMNS = 64 };
+enum { LABEL_COLUMNS = 16, STATEMENT_COLUMNS = 80 };
 
 /* ---- extents and sums ---------------------------------------------------------------------------------- */
 

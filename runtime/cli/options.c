@@ -79,7 +79,7 @@ static const struct {
     [COMMAND_RUN] = {"", "[OPTIONS] [FILE [ARGS…]]", "run a script; without FILE standard input or the REPL"},
     [COMMAND_CHECK] = {"check", "FILE…", "check scripts without running them"},
     [COMMAND_FMT] = {"fmt", "[--check] FILE…", "format scripts in place; `-`: standard input to output"},
-    [COMMAND_EXPLAIN] = {"explain", "[--structure] FILE", "show kernels, fusion and library calls"},
+    [COMMAND_EXPLAIN] = {"explain", "[--structure] FILE", "show kernels, fusion, flops, bytes and memory"},
     [COMMAND_DOC] = {"doc", "NAME|FILE…", "print documentation"},
 };
 

@@ -174,8 +174,8 @@ int32_t gmxrt_fail_message(gmxrt_ctx *ctx, int32_t code, const char *message, ui
 
 /* ---- profiling --------------------------------------------------------------------------------
  * Called only by code compiled for profiling, around each kernel and library call; other code reads no clock
- * and has no branch for it.  A site is told apart by key (what runs) and span (where it stands in the source).
- * `name` must stay valid as long as the context; `kind` is a gmxrt_profile_kind | dtype << 8. */
+ * and has no branch for it.  A site is told apart by key (what runs) and span (where it stands in the
+ * source). `name` must stay valid as long as the context; `kind` is a gmxrt_profile_kind | dtype << 8. */
 enum { GMXRT_PROFILE_KERNEL, GMXRT_PROFILE_CALL };
 int64_t gmxrt_profile_begin(gmxrt_ctx *ctx); /* nanoseconds */
 void gmxrt_profile_end(gmxrt_ctx *ctx, int64_t begin, const char *name, uint64_t key, uint64_t span,

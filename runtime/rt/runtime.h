@@ -90,7 +90,7 @@ typedef struct gmxrt_profile_site {
     int32_t kind, dtype;
     int64_t calls, nanoseconds, least_nanoseconds;
     double flops, bytes_read, bytes_written;
-    double density;      /* the least share of elements that are not zero among large operands; 1: not seen */
+    double density; /* the least share of elements that are not zero among large operands; 1: not seen */
     int64_t operand_size; /* elements of that operand */
 } gmxrt_profile_site;
 
