@@ -1,6 +1,5 @@
 /* Costs of launches and library calls: see cost.h for what is counted. */
 #include "ir/cost.h"
-#include "ir/kernel.h"
 
 /* ---- sums ---------------------------------------------------------------------------------------------- */
 
@@ -104,15 +103,14 @@ static void add_operand_bytes(Arena *arena, IrCost *cost, const IrNode *node) {
 }
 
 static void add_launch(Arena *arena, IrCost *cost, const IrNode *node) {
-    const IrModule *module = node->region->function->module;
-    const KernelCost *kernel = module->kernels.items[node->attributes[0]]->cost;
+    const LaunchCost *kernel = node->cost;
     if (!kernel) { /* from text, or nobody asked for costs */
         add_operand_bytes(arena, cost, node);
         return;
     }
     for (int part = 0; part < COST_PARTS; part++) {
         for (uint32_t i = 0; i < kernel->parts[part].terms.count; i++) {
-            const KernelCostTerm *term = &kernel->parts[part].terms.items[i];
+            const LaunchCostTerm *term = &kernel->parts[part].terms.items[i];
             const IrNode *factors[COST_FACTORS];
             for (uint32_t k = 0; k < term->count; k++) {
                 int32_t operand = term->factors[k].operand, axis = term->factors[k].axis;

@@ -29,22 +29,23 @@ typedef struct IrCost {
 } IrCost;
 
 /* The same in terms of a launch: extents are those of its operands (operand ≥ 0; axis -1: the scalar itself)
- * or of its result (operand -1).  passes/cost.c fills it, and it hangs on the kernel. */
-typedef struct KernelCostTerm {
+ * or of its result (operand -1), so that it survives rewriting.  passes/cost.c fills it, and it hangs on the
+ * launch: launches of different shapes share kernels. */
+typedef struct LaunchCostTerm {
     double coefficient;
     uint32_t count;
     struct {
         int32_t operand, axis;
     } factors[COST_FACTORS];
-} KernelCostTerm;
+} LaunchCostTerm;
 
-typedef struct KernelCost {
+typedef struct LaunchCost {
     struct {
-        VEC(KernelCostTerm) terms;
+        VEC(LaunchCostTerm) terms;
         bool is_least;
     } parts[COST_PARTS];
-    VEC(Op) ops; /* what the kernel computes, in order: views left out */
-} KernelCost;
+    VEC(Op) ops; /* what its kernel computes, in order: views left out */
+} LaunchCost;
 
 /* sum += coefficient * the product of the factors; constants go into the coefficient. */
 void cost_add(Arena *arena, CostSum *sum, double coefficient, const IrNode *const *factors, uint32_t count);

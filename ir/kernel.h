@@ -159,7 +159,6 @@ struct Kernel {
     VEC(KernelParameter) parameters;
     KernelBlock body;
     uint32_t next_id;
-    struct KernelCost *cost; /* ir/cost.h; NULL unless the passes were asked for it */
 };
 
 /* ---- building: expressions fold constants and neutral elements of i64 index arithmetic -------------------

@@ -128,6 +128,7 @@ IrNode *ir_rewrite_copy(IrRewrite *rewrite, const IrNode *old, IrNode *const *op
                                              .region_count = old->region_count,
                                              .text = old->text});
     node->remarks = old->remarks;
+    node->cost = old->cost;
     patch_own_extents(rewrite, old, node);
     return node;
 }

@@ -19,7 +19,7 @@ typedef struct Demand { /* the elements of a node that are wanted; none: nobody 
 typedef struct Count {
     const IrNode *fused;
     const Lower *lower;
-    KernelCost *cost;
+    LaunchCost *cost;
     Demand *demands; /* by node id */
 } Count;
 
@@ -107,7 +107,7 @@ static uint32_t stride_count(const Count *c) {
 }
 
 /* The extent among those of the launch that build_launch of schedule.c makes. */
-static bool find_place(const Count *c, const IrNode *extent, KernelCostTerm *term) {
+static bool find_place(const Count *c, const IrNode *extent, LaunchCostTerm *term) {
     int32_t operand = -1, axis = -1;
     bool found = find_axis(&c->fused->types[0], extent, &axis);
     for (uint32_t i = 0; !found && i < c->fused->operand_count; i++)
@@ -124,7 +124,7 @@ static bool find_place(const Count *c, const IrNode *extent, KernelCostTerm *ter
 }
 
 static void add_box(Count *c, CostPart part, double coefficient, const Box *demand) {
-    KernelCostTerm term = {.coefficient = coefficient};
+    LaunchCostTerm term = {.coefficient = coefficient};
     for (uint32_t k = 0; k < demand->rank; k++) {
         int64_t value;
         if (ir_const_value_i64(demand->dims[k], &value))
@@ -170,10 +170,10 @@ static void list_ops(Count *c) {
     }
 }
 
-KernelCost *pass_kernel_cost(const IrNode *fused, const Lower *lower) {
+LaunchCost *pass_launch_cost(const IrNode *fused, const Lower *lower) {
     const IrRegion *region = lower->region;
     Arena *arena = lower->arena;
-    Count c = {.fused = fused, .lower = lower, .cost = ARENA_NEW(arena, KernelCost)};
+    Count c = {.fused = fused, .lower = lower, .cost = ARENA_NEW(arena, LaunchCost)};
     c.demands = ARENA_ARRAY(arena, Demand, region->function->node_count);
     const IrNode *root = region->results.items[0];
     Box result = whole(root);

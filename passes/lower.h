@@ -65,7 +65,7 @@ KernelExpr *lower_let(Lower *l, const char *name, KernelExpr *value);
 
 /* ---- cost.c ------------------------------------------------------------------------------------------- */
 /* What the kernel of a fused node does, in terms of the operands that its launch gets. */
-struct KernelCost *pass_kernel_cost(const IrNode *fused, const Lower *lower);
+struct LaunchCost *pass_launch_cost(const IrNode *fused, const Lower *lower);
 
 /* ---- lower_nest.c -------------------------------------------------------------------------------------- */
 void lower_nest(Lower *l);

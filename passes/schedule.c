@@ -150,9 +150,10 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     lower_open(&l, &l.kernel->body, NULL);
     lower_nest(&l);
     output_last(&l);
+    IrNode *launch = build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
     if (context->annotate)
-        l.kernel->cost = pass_kernel_cost(old, &l);
-    return build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
+        launch->cost = pass_launch_cost(old, &l);
+    return launch;
 }
 
 IrFunction *pass_schedule(PassContext *context, IrFunction *function) {

@@ -177,9 +177,9 @@ static const char *fact_place(const Explainer *x, const ExplainStep *step, uint3
 
 /* "fuses sub, exp x2": what one kernel computes. */
 static const char *fact_fused(const Explainer *x, const ExplainStep *step, uint32_t index) {
-    if (index || step->kind != EXPLAIN_KERNEL || !kernel_of(x, step)->cost)
+    const LaunchCost *cost = step->node->cost;
+    if (index || !cost)
         return NULL;
-    const KernelCost *cost = kernel_of(x, step)->cost;
     uint32_t counts[OP_COUNT] = {0};
     const char *text = NULL;
     for (uint32_t i = 0; i < cost->ops.count; i++)

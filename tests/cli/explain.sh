@@ -148,5 +148,15 @@ fact "parts.gmx:2" "bytes read" 160
 fact "parts.gmx:3" flops "1000000 (1 M)"
 fact "parts.gmx:3" "bytes read" 8000
 
+# Launches of different ranks that share a kernel; and the same programs measured.
+for program in numpy/reduce_1 numpy/control_3; do
+    for what in explain --profile; do
+        "$gmx" $what "tests/lang/$program.gmx" > "$work/out" 2> "$work/err" || {
+            echo "FAILED $what $program: $(cat "$work/err")"
+            failures=$((failures + 1))
+        }
+    done
+done
+
 [ "$failures" = 0 ] || exit 1
 echo "explain: all hold"
