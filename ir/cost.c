@@ -102,6 +102,12 @@ static void add_operand_bytes(Arena *arena, IrCost *cost, const IrNode *node) {
         cost_add_bytes(arena, &cost->parts[COST_WRITTEN], 1, &node->types[k]);
 }
 
+/* An update that does not take the buffer it starts from copies that first. */
+static void add_copy(Arena *arena, IrCost *cost, const IrNode *base) {
+    cost_add_bytes(arena, &cost->parts[COST_READ], 1, ir_type(base));
+    cost_add_bytes(arena, &cost->parts[COST_WRITTEN], 1, ir_type(base));
+}
+
 static void add_launch(Arena *arena, IrCost *cost, const IrNode *node) {
     const LaunchCost *kernel = node->cost;
     if (!kernel) { /* from text, or nobody asked for costs */
@@ -122,6 +128,8 @@ static void add_launch(Arena *arena, IrCost *cost, const IrNode *node) {
         }
         cost->parts[part].is_least |= kernel->parts[part].is_least;
     }
+    if (node->attribute_count > 2 && node->attributes[1] < 0)
+        add_copy(arena, cost, node->operands[node->attributes[2]]);
 }
 
 /* ---- library calls ------------------------------------------------------------------------------------- */
@@ -136,19 +144,32 @@ static void add_product(Arena *arena, IrCost *cost, double coefficient, const Ir
     cost_add(arena, &cost->parts[COST_FLOPS], coefficient, factors, type->rank + (more != NULL));
 }
 
+/* One element stored by the host program. */
+static void add_element(Arena *arena, IrCost *cost, const IrNode *node) {
+    double bytes = dtype_info[ir_dtype(node)].bytes;
+    cost_add(arena, &cost->parts[COST_WRITTEN], bytes, NULL, 0);
+    if (!node->attributes[1])
+        add_copy(arena, cost, node->operands[0]);
+}
+
 static void add_call(Arena *arena, IrCost *cost, const IrNode *node) {
     const IrType *first = node->operand_count ? ir_type(node->operands[0]) : NULL, *out = &node->types[0];
+    double scale = dtype_is_complex(out->dtype) ? 4 : 1; /* real operations */
+    if (node->op == OP_update) {
+        add_element(arena, cost, node);
+        return;
+    }
     add_operand_bytes(arena, cost, node);
     switch (node->op) {
     case OP_matmul: /* out [..., m, n], a [..., m, k] */
-        add_product(arena, cost, 2, out, first->dims[first->rank - 1]);
+        add_product(arena, cost, 2 * scale, out, first->dims[first->rank - 1]);
         break;
     case OP_solve: /* LU of a [..., n, n], then two triangles per column of out [..., n, k] */
-        add_product(arena, cost, 2.0 / 3.0, first, first->dims[first->rank - 1]);
-        add_product(arena, cost, 2, out, first->dims[first->rank - 1]);
+        add_product(arena, cost, scale * 2 / 3, first, first->dims[first->rank - 1]);
+        add_product(arena, cost, 2 * scale, out, first->dims[first->rank - 1]);
         break;
     case OP_cholesky:
-        add_product(arena, cost, 1.0 / 3.0, first, first->dims[first->rank - 1]);
+        add_product(arena, cost, scale / 3, first, first->dims[first->rank - 1]);
         break;
     case OP_cumsum:
     case OP_cumprod:

@@ -2,7 +2,8 @@
  * products of extents, so that they are numbers where the extents are known and formulas where they are not.
  *
  * One operation per element for every elementwise op (fma: two; casts, views and copies: none) and for every
- * element that a reduction takes in; a matrix product does 2 m n k.  Bytes are those of the elements that are
+ * element that a reduction takes in; a matrix product does 2 m n k
+ * (8 of complex numbers).  Bytes are those of the elements that are
  * touched, once each: what caches save or vector widths waste does not count. */
 #ifndef GMX_IR_COST_H
 #define GMX_IR_COST_H

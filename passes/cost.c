@@ -79,7 +79,8 @@ static bool is_in_kernel(const Count *c, const IrNode *node) {
 
 static Box operand_box(const IrNode *node, uint32_t k, Box own) {
     const IrNode *operand = node->operands[k];
-    if (op_is_reduction(node->op) || node->op == OP_broadcast || (node->op == OP_gather && k == 1))
+    if (op_is_reduction(node->op) || node->op == OP_broadcast || node->op == OP_update ||
+        (node->op == OP_gather && k > 0))
         return whole(operand);
     if (node->op == OP_window && operand->op == OP_param)
         return whole(operand); /* neighbours read the same elements */
@@ -144,14 +145,34 @@ static void add_boxes(Count *c, CostPart part, double coefficient, const Demand 
         add_box(c, part, coefficient, &demand->boxes[i]);
 }
 
+/* Taking a complex number apart and putting one together is none. */
+static bool is_part(Op op) {
+    return op == OP_real || op == OP_imag || op == OP_complex;
+}
+
 static double operations_of(const IrNode *node) {
-    return op_is_elementwise(node->op) ? (node->op == OP_fma ? 2 : 1) : 0;
+    return op_is_elementwise(node->op) && !is_part(node->op) ? (node->op == OP_fma ? 2 : 1) : 0;
+}
+
+/* An update writes its part, and reads it first to combine old and new; what it starts from is no demand.  (A
+ * copy of that, where it cannot be had in place, is seen at the launch: ir/cost.c.) */
+static void count_update(Count *c, const IrNode *update) {
+    Arena *arena = c->lower->arena;
+    IrNode **dims = ARENA_ARRAY(arena, IrNode *, 2 * IR_MAX_RANK);
+    Box part = {.dims = dims};
+    part.rank = fuse_update_axes(update, dims);
+    double bytes = dtype_info[ir_dtype(update)].bytes;
+    add_box(c, COST_WRITTEN, bytes, &part);
+    if (update->attributes[0] >= 0) {
+        add_box(c, COST_READ, bytes, &part);
+        add_box(c, COST_FLOPS, 1, &part);
+    }
 }
 
 static void count_node(Count *c, const IrNode *node) {
     const Demand *own = &c->demands[node->id];
     for (uint32_t i = 0; i < own->count; i++)
-        for (uint32_t k = 0; k < node->operand_count; k++)
+        for (uint32_t k = node->op == OP_update; k < node->operand_count; k++)
             if (is_in_kernel(c, node->operands[k]) && node->operands[k]->result_count == 1)
                 add_demand(c, node->operands[k], operand_box(node, k, own->boxes[i]));
     if (op_is_reduction(node->op) && own->count) {
@@ -165,7 +186,7 @@ static void count_node(Count *c, const IrNode *node) {
 static void list_ops(Count *c) {
     for (uint32_t i = 0; i < c->lower->region->nodes.count; i++) {
         const IrNode *node = c->lower->region->nodes.items[i];
-        if (!op_is_view(node->op) && node->op != OP_const && c->demands[node->id].count)
+        if (!op_is_view(node->op) && node->op != OP_const && !is_part(node->op) && c->demands[node->id].count)
             vec_push(c->lower->arena, &c->cost->ops, node->op);
     }
 }
@@ -184,7 +205,10 @@ LaunchCost *pass_launch_cost(const IrNode *fused, const Lower *lower) {
         const IrNode *parameter = region->parameters.items[i];
         add_boxes(&c, COST_READ, dtype_info[ir_dtype(parameter)].bytes, &c.demands[parameter->id]);
     }
-    add_box(&c, COST_WRITTEN, dtype_info[ir_dtype(root)].bytes, &result);
+    if (root->op == OP_update)
+        count_update(&c, root);
+    else
+        add_box(&c, COST_WRITTEN, dtype_info[ir_dtype(root)].bytes, &result);
     list_ops(&c);
     return c.cost;
 }

@@ -96,6 +96,8 @@ static void make_outputs(Walk *w, const IrNode *node) {
         if (!is_buffer(&node->types[k]))
             continue;
         int64_t taken = node->op == OP_launch && 1 + k < node->attribute_count ? node->attributes[1 + k] : -1;
+        if (node->op == OP_update && node->attributes[1])
+            taken = 0;
         uint32_t buffer = taken >= 0 ? buffer_of(w, node->operands[taken]) : NO_BUFFER;
         if (buffer != NO_BUFFER)
             set_buffer(w, node, k, buffer);

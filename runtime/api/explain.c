@@ -200,6 +200,8 @@ static const char *fact_back_end(const Explainer *x, const ExplainStep *step, ui
         return NULL;
     if (step->kind == EXPLAIN_KERNEL)
         return "cpu, compiled kernel";
+    if (step->node->op == OP_update)
+        return "cpu, one store of the host program";
     bool linear = step->node->op == OP_matmul || step->node->op == OP_solve || step->node->op == OP_cholesky;
     Dtype dtype = ir_dtype(step->node);
     bool blas = linear && (dtype == DTYPE_f32 || dtype == DTYPE_f64) && blas_get();
@@ -233,7 +235,7 @@ static const char *fact_in_place(const Explainer *x, const ExplainStep *step, ui
 
 static const char *fact_separate(const Explainer *x, const ExplainStep *step, uint32_t index) {
     if (step->kind == EXPLAIN_CALL)
-        return index ? NULL : "a library call is never part of a kernel";
+        return index || step->node->op == OP_update ? NULL : "a library call is never part of a kernel";
     const IrRemark *remark = step->node->remarks;
     for (; remark && index; index--)
         remark = remark->next;
@@ -342,7 +344,8 @@ static const char *step_title(const Explainer *x, const ExplainStep *step) {
     case EXPLAIN_KERNEL:
         return arena_format(x->arena, "kernel %s -> %s", kernel_of(x, step)->name->text, type);
     case EXPLAIN_CALL:
-        return arena_format(x->arena, "call %s -> %s", name, type);
+        return arena_format(x->arena, "%s %s -> %s", step->node->op == OP_update ? "host" : "call", name,
+                            type);
     case EXPLAIN_LOOP: {
         int64_t begin, end;
         const IrNode *node = step->node;

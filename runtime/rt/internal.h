@@ -20,6 +20,9 @@ gmxrt_pool *gmx_shared_pool_v1(void);
 /* profile.c */
 void profile_free(struct gmxrt_profile *profile); /* NULL is allowed */
 
+/* machine.c: bytes of the last-level cache that the first CPU shares with others. */
+int64_t machine_cache_bytes(void);
+
 /* tensor.c */
 int64_t view_size(const gmxrt_view *view);
 bool view_is_contiguous(const gmxrt_view *view);

@@ -148,6 +148,25 @@ fact "parts.gmx:2" "bytes read" 160
 fact "parts.gmx:3" flops "1000000 (1 M)"
 fact "parts.gmx:3" "bytes read" 8000
 
+# Assignments to parts: in place, or from a copy where the old value is kept.
+explain updates <<'EOT'
+mut x = zeros(1000)
+x[10:20] = 3.0
+x[::2] += 1.0
+let keep = x
+x[0:5] = 1.0
+x[3] = 5.0
+print(sum(x), sum(keep))
+EOT
+fact "updates.gmx:2" "bytes written" 80
+fact "updates.gmx:2" "in place" "writes over the result of broadcast_0"
+fact "updates.gmx:3" flops 500
+fact "updates.gmx:3" "bytes read" 4000
+fact "updates.gmx:5" "bytes read" 8000
+fact "updates.gmx:5" "bytes written" 8040
+fact "updates.gmx:6" "bytes written" 8
+fact "updates.gmx:1" "not fused more" "from update (updates.gmx:2): an assignment to a part of it starts from all of it"
+
 # Launches of different ranks that share a kernel; and the same programs measured.
 for program in numpy/reduce_1 numpy/control_3; do
     for what in explain --profile; do
