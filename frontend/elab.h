@@ -259,6 +259,16 @@ void elab_finish_branch(Elaborator *e, const Snapshot *before, Branch *branch); 
 Value elab_index(Elaborator *e, const AstNode *node);
 Value elab_field(Elaborator *e, const AstNode *node);
 bool elab_find_field(Elaborator *e, Value base, Name name, Value *out);
+
+/* ---- elab_record.c ---------------------------------------------------------------------------------------
+ */
+ValueTuple *elab_tuple_like(Elaborator *e, const ValueTuple *tuple); /* as many items, the same names */
+bool elab_same_form(const ValueTuple *a, const ValueTuple *b);       /* the same */
+/* `record.name`: the field of that name, or the record of the fields whose path begins with it. */
+bool elab_record_field(Elaborator *e, const ValueTuple *record, Name name, Value *out);
+Value elab_index_record(Elaborator *e, const AstNode *node, Value record);     /* record["name"] */
+Value elab_no_field(Elaborator *e, Value record, const char *name, Span span); /* E0110 */
+
 /* ---- elab_update.c */
 /* The NAME under the indices of an assignment's target, or NULL. */
 const AstNode *elab_assigned_name(const AstNode *target);

@@ -101,7 +101,7 @@ static Value fallback_value(Elaborator *e, const SignatureParameter *p) {
 
 static Value rest_tuple(Elaborator *e, const Argument *arguments, uint32_t count) {
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+    *tuple = (ValueTuple){.count = count, .items = ARENA_ARRAY(e->arena, Value, count)};
     for (uint32_t i = 0; i < count; i++)
         tuple->items[i] = arguments[i].value;
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
@@ -122,7 +122,9 @@ static bool place_keyword(Elaborator *e, BuiltinCall *call, const SignatureParam
             vec_push(e->arena, &call->keywords, *argument);
             return true;
         }
-        if (p->length != argument->name->length || memcmp(p->name, argument->name->text, p->length))
+        bool is_free = p->takes_rest && k + 1 < call->count && parameters[k + 1].takes_keywords;
+        if (is_free || p->length != argument->name->length ||
+            memcmp(p->name, argument->name->text, p->length))
             continue;
         if (call->given[k] && !p->takes_rest)
             elab_fail(e, DIAG_E0204, argument->span, "the argument `%s` is given twice",

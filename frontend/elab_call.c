@@ -188,7 +188,8 @@ static Value list_argument(Elaborator *e, Value callee, const AstNode *node) {
     if (!joins)
         return elab_expression(e, node);
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){node->child_count, ARENA_ARRAY(e->arena, Value, node->child_count)};
+    *tuple =
+        (ValueTuple){.count = node->child_count, .items = ARENA_ARRAY(e->arena, Value, node->child_count)};
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = elab_expression(e, node->children[i]);
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};

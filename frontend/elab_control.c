@@ -149,7 +149,8 @@ static Value strengthen_all(Elaborator *e, Value value, bool keeps_scalars) {
     if (value.kind != VALUE_TUPLE)
         return keeps_scalars && elab_is_scalar(value) ? value : elab_strengthen(value);
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){value.tuple->count, ARENA_ARRAY(e->arena, Value, value.tuple->count)};
+    *tuple =
+        (ValueTuple){.count = value.tuple->count, .items = ARENA_ARRAY(e->arena, Value, value.tuple->count)};
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = strengthen_all(e, value.tuple->items[i], keeps_scalars);
     value.tuple = tuple;
@@ -223,13 +224,12 @@ static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span sp
                              name->text, elab_type_text(e, old), elab_type_text(e, value));
         return elab_coerce(e, value, dtype, span, DIAG_E0207, arena_format(e->arena, "`%s`", name->text));
     }
-    if (old.kind != VALUE_TUPLE)
+    if (old.kind != VALUE_TUPLE && old.kind != VALUE_RECORD)
         return value;
-    if (old.tuple->count != value.tuple->count)
+    if (!elab_same_form(old.tuple, value.tuple))
         return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s", name->text,
                          elab_kind_text(e, old), elab_kind_text(e, value));
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){old.tuple->count, ARENA_ARRAY(e->arena, Value, old.tuple->count)};
+    ValueTuple *tuple = elab_tuple_like(e, old.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = kept_type(e, name, old.tuple->items[i], value.tuple->items[i], span);
     value.tuple = tuple;

@@ -32,6 +32,18 @@ static void add_tuple(Elaborator *e, Template *t, const ValueTuple *tuple, Span 
         add_text(t, ")", 1);
 }
 
+static void add_record(Elaborator *e, Template *t, const ValueTuple *record, Span span) {
+    add_text(t, "(", 1);
+    for (uint32_t i = 0; i < record->count; i++) {
+        if (i)
+            add_text(t, ", ", 2);
+        add_text(t, record->names[i]->text, record->names[i]->length);
+        add_text(t, "=", 1);
+        add_value(e, t, record->items[i], NULL, 0, span);
+    }
+    add_text(t, ")", 1);
+}
+
 static void add_hole(Elaborator *e, Template *t, Value value, const char *spec, size_t spec_length,
                      Span span) {
     if (t->nodes.count >= 255) {
@@ -65,6 +77,9 @@ static void add_value(Elaborator *e, Template *t, Value value, const char *spec,
         return;
     case VALUE_TUPLE:
         add_tuple(e, t, value.tuple, span);
+        return;
+    case VALUE_RECORD:
+        add_record(e, t, value.tuple, span);
         return;
     case VALUE_RANGE:
         add_value(e, t, value.tuple->items[0], NULL, 0, span);
@@ -146,7 +161,7 @@ static const char *path_of(Elaborator *e, Value value, Span span) {
 Value builtin_load(Elaborator *e, BuiltinCall *call) {
     const ElabHost *host = &e->options.host;
     const char *path = path_of(e, call->values[0], call->spans[0]);
-    bool is_unknown = false;
+    Value value;
     if (!path)
         return elab_poison();
     if (call->given[1])
@@ -158,52 +173,75 @@ Value builtin_load(Elaborator *e, BuiltinCall *call) {
         return elab_poison();
     if (!host->load)
         return elab_unsupported(e, call->span, "`load` here");
-    ElabSlot *slot = elab_slot_new(e, NULL, DTYPE_f64, 0);
-    if (!host->load(host->user, path, call->spans[0], slot, &is_unknown) || is_unknown)
-        return elab_poison();
-    return (Value){.kind = VALUE_SLOT, .slot = slot};
+    return host->load(host->user, path, call->spans[0], &value) ? value : elab_poison();
 }
 
-static bool can_save(Elaborator *e, const BuiltinCall *call) {
+typedef struct Saved { /* what one `save` writes */
+    VEC(Value) values;
+    VEC(Name) names;
+} Saved;
+
+/* A tensor under its name, or each field of a record under its path; false after E0201. */
+static bool add_saved(Elaborator *e, Saved *saved, const char *name, Value value, Span span) {
+    if (value.kind != VALUE_RECORD) {
+        value = elab_tensor(e, value, span, "what is saved");
+        vec_push(e->arena, &saved->values, value);
+        vec_push(e->arena, &saved->names, elab_intern(e, name));
+        return !value_is(value, VALUE_POISON);
+    }
+    for (uint32_t i = 0; i < value.tuple->count; i++) {
+        const char *field = value.tuple->names[i]->text;
+        const char *path = *name ? arena_format(e->arena, "%s.%s", name, field) : field;
+        if (!add_saved(e, saved, path, value.tuple->items[i], span))
+            return false;
+    }
+    return true;
+}
+
+static Value saved_record(Elaborator *e, const Saved *saved) {
+    Name *names;
+    Value record = elab_record_new(e, saved->values.count, &names);
+    for (uint32_t i = 0; i < saved->values.count; i++) {
+        names[i] = saved->names.items[i];
+        record.tuple->items[i] = saved->values.items[i];
+    }
+    return record;
+}
+
+static bool can_save(Elaborator *e, const BuiltinCall *call, const char *path, bool has_names, Span span) {
+    const ElabHost *host = &e->options.host;
     if (e->is_exporting)
         elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot write files");
     else if (e->b.region != e->b.function->body)
         elab_unsupported(e, call->span, "`save` inside a loop or a branch");
     else
-        return true;
+        return !host->can_save || host->can_save(host->user, path, has_names, span);
     return false;
 }
 
+/* save(x, "f.npy"), save(record, "f.npz") or save("f.npz", a=x, b=y) */
 Value builtin_save(Elaborator *e, BuiltinCall *call) {
     const ValueTuple *values = call->values[0].tuple;
-    bool is_record = call->keywords.count > 0;
-    if (values->count != (is_record ? 1u : 2u))
+    bool has_keywords = call->keywords.count > 0;
+    Saved saved = {0};
+    if (values->count != (has_keywords ? 1u : 2u))
         return elab_fail(e, DIAG_E0204, call->span,
                          "`save` takes a value and a path, or a path and named values");
-    uint32_t at = is_record ? 0 : 1;
+    uint32_t at = has_keywords ? 0 : 1;
     Span span = call->rest[at].span;
-    ElabEffect effect = {.kind = ELAB_SAVE, .span = call->span, .value = values->items[0]};
+    ElabEffect effect = {.kind = ELAB_SAVE, .span = call->span};
     effect.path = path_of(e, values->items[at], span);
-    if (!effect.path || !can_save(e, call))
-        return elab_poison();
-    if (is_record) {
-        ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-        *tuple = (ValueTuple){call->keywords.count, ARENA_ARRAY(e->arena, Value, call->keywords.count)};
-        effect.names = ARENA_ARRAY(e->arena, Name, call->keywords.count);
-        effect.name_count = call->keywords.count;
-        for (uint32_t i = 0; i < tuple->count; i++) {
-            const Argument *argument = &call->keywords.items[i];
-            tuple->items[i] = elab_tensor(e, argument->value, argument->span, "what is saved");
-            effect.names[i] = argument->name;
-            if (value_is(tuple->items[i], VALUE_POISON))
-                return elab_poison();
-        }
-        effect.value = (Value){.kind = VALUE_TUPLE, .tuple = tuple};
-    } else {
-        effect.value = elab_tensor(e, effect.value, call->rest[0].span, "what is saved");
-        if (value_is(effect.value, VALUE_POISON))
-            return elab_poison();
+    bool has_names = has_keywords || values->items[0].kind == VALUE_RECORD;
+    bool ok = effect.path && can_save(e, call, effect.path, has_names, span);
+    for (uint32_t i = 0; ok && i < call->keywords.count; i++) {
+        const Argument *argument = &call->keywords.items[i];
+        ok = add_saved(e, &saved, argument->name->text, argument->value, argument->span);
     }
+    if (ok && !has_keywords)
+        ok = add_saved(e, &saved, "", values->items[0], call->rest[0].span);
+    if (!ok)
+        return elab_poison();
+    effect.value = has_names ? saved_record(e, &saved) : saved.values.items[0];
     if (!e->is_checking)
         vec_push(e->unit->arena, &e->unit->effects, effect);
     return value_of_kind(VALUE_UNIT);

@@ -180,7 +180,7 @@ static Value elab_range(Elaborator *e, const AstNode *node) {
     if (value_is(begin, VALUE_POISON) || value_is(end, VALUE_POISON))
         return elab_poison();
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){2, ARENA_ARRAY(e->arena, Value, 2)};
+    *tuple = (ValueTuple){.count = 2, .items = ARENA_ARRAY(e->arena, Value, 2)};
     tuple->items[0] = begin;
     tuple->items[1] = end;
     return (Value){.kind = VALUE_RANGE, .tuple = tuple};
@@ -421,7 +421,7 @@ static Value elab_array(Elaborator *e, const AstNode *node) {
     }
     if (count && others == count) {
         ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-        *tuple = (ValueTuple){count, elements};
+        *tuple = (ValueTuple){.count = count, .items = elements};
         return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
     }
     return elab_array_of(e, elements, infos, count, node->span);

@@ -169,6 +169,19 @@ static const char *tuple_text(Elaborator *e, const ValueTuple *tuple) {
     return text.text;
 }
 
+static const char *record_text(Elaborator *e, const ValueTuple *record) {
+    TextBuffer text = {.arena = e->sink->arena};
+    uint32_t shown = record->count <= 8 ? record->count : 6;
+    text_add(&text, "record(");
+    for (uint32_t i = 0; i < shown; i++)
+        text_format(&text, "%s%s: %s", i ? ", " : "", record->names[i]->text,
+                    elab_type_text(e, record->items[i]));
+    if (shown < record->count)
+        text_format(&text, ", and %u more", record->count - shown);
+    text_add(&text, ")");
+    return text.text;
+}
+
 const char *elab_type_text(Elaborator *e, Value value) {
     switch (value.kind) {
     case VALUE_TENSOR:
@@ -179,6 +192,8 @@ const char *elab_type_text(Elaborator *e, Value value) {
         return slot_text(e, value.slot);
     case VALUE_TUPLE:
         return tuple_text(e, value.tuple);
+    case VALUE_RECORD:
+        return record_text(e, value.tuple);
     case VALUE_NONE:
         return "None";
     case VALUE_STRING:
@@ -215,6 +230,8 @@ const char *elab_kind_text(Elaborator *e, Value value) {
         return "a range";
     case VALUE_TUPLE:
         return arena_format(e->sink->arena, "a tuple %s", tuple_text(e, value.tuple));
+    case VALUE_RECORD:
+        return arena_format(e->sink->arena, "a %s", record_text(e, value.tuple));
     default:
         return elab_type_text(e, value);
     }

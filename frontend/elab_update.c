@@ -263,7 +263,8 @@ static Value updated_tuple(Elaborator *e, const Update *update, Value base, cons
     else
         value = update->value;
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){base.tuple->count, ARENA_ARRAY(e->arena, Value, base.tuple->count)};
+    *tuple =
+        (ValueTuple){.count = base.tuple->count, .items = ARENA_ARRAY(e->arena, Value, base.tuple->count)};
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = &base.tuple->items[i] == item ? value : base.tuple->items[i];
     base.tuple = tuple;
@@ -413,7 +414,7 @@ Value builtin_nonzero(Elaborator *e, BuiltinCall *call) {
     elab_at(e, call->span);
     IrNode *where = ir_nonzero(&e->b, elab_cast(e, x.node, DTYPE_bool));
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){rank, ARENA_ARRAY(e->arena, Value, rank)};
+    *tuple = (ValueTuple){.count = rank, .items = ARENA_ARRAY(e->arena, Value, rank)};
     for (uint32_t k = 0; k < rank; k++)
         tuple->items[k] = value_tensor(elab_mask_row(e, where, k));
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};

@@ -23,6 +23,7 @@ typedef enum ValueKind {
     VALUE_BUILTIN,
     VALUE_DERIVATIVE, /* grad(f) and its like */
     VALUE_TUPLE,
+    VALUE_RECORD, /* a tuple whose items have names: what a file with several arrays holds */
     VALUE_RANGE,
 } ValueKind;
 
@@ -59,6 +60,7 @@ typedef struct Closure {
 typedef struct ValueTuple {
     uint32_t count;
     Value *items;
+    const Name *names; /* of a RECORD, distinct; a dot in one stands between the names of a path */
 } ValueTuple;
 
 struct Value {
@@ -79,7 +81,7 @@ struct Value {
         Closure *function;
         const Builtin *builtin;
         const Derivative *derivative;
-        ValueTuple *tuple; /* of RANGE: its begin and end, i64 scalars */
+        ValueTuple *tuple; /* of TUPLE, RECORD and RANGE (its begin and end, i64 scalars) */
     };
 };
 
@@ -93,7 +95,7 @@ static inline Value value_weak(IrNode *node) {
     return (Value){.kind = VALUE_TENSOR, .is_weak = true, .node = node};
 }
 static inline bool value_has_items(Value value) {
-    return value.kind == VALUE_TUPLE || value.kind == VALUE_RANGE;
+    return value.kind == VALUE_TUPLE || value.kind == VALUE_RECORD || value.kind == VALUE_RANGE;
 }
 static inline bool value_is(Value value, ValueKind kind) {
     return value.kind == kind;
