@@ -445,11 +445,15 @@ static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dty
         *out = op == OP_div && is_exact ? DTYPE_f64 : dtype_to_float(common);
         return true;
     case RULE_NUMBER:
-        if (common != DTYPE_bool)
+        if (common == DTYPE_bool && (op == OP_floordiv || op == OP_mod || op == OP_fmod || op == OP_pow))
+            *out = DTYPE_i8; /* as NumPy */
+        if (*out != DTYPE_bool)
             return true;
         diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", spelling(op));
         return false;
     case RULE_INTEGER:
+        if (common == DTYPE_bool && (op == OP_left_shift || op == OP_right_shift))
+            *out = DTYPE_i8; /* as NumPy: a bool has no bits to shift */
         if (is_exact)
             return true;
         diag_error(e->sink, DIAG_E0202, span, "`%s` is defined for integers and bool, not for %s",
@@ -515,6 +519,19 @@ static Dtype operand_dtype(Op op, const Value *operands, uint32_t count) {
     return elab_common_dtype(floats, count);
 }
 
+/* As NumPy, a comparison with a literal that the other side's dtype cannot hold is no error: it is decided in
+ * a dtype that holds both (f64 orders integers that lie on different sides of the range of one of them). */
+static Dtype comparison_dtype(Op op, const Value *operands, Dtype dtype) {
+    Dtype from;
+    if (op_info[op].dtype != RULE_BOOL || op_info[op].arity != 2 || !dtype_is_integer(dtype))
+        return dtype;
+    for (uint32_t i = 0; i < 2; i++)
+        if (operands[i].kind == VALUE_CONSTANT && operands[i].is_weak && elab_dtype_of(operands[i], &from) &&
+            dtype_is_integer(from) && from != dtype && !integer_fits((int64_t)operands[i].bits, from, dtype))
+            return dtype == DTYPE_u64 || from == DTYPE_u64 ? DTYPE_f64 : DTYPE_i64;
+    return dtype;
+}
+
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span) {
     uint32_t count = op_info[op].arity, first = op == OP_where;
     bool is_weak = true;
@@ -527,6 +544,7 @@ Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const Operan
     Dtype dtype;
     if (!elementwise_dtype(e, op, operand_dtype(op, operands + first, count - first), span, &dtype))
         return elab_poison();
+    dtype = comparison_dtype(op, operands, dtype);
     if (is_negative_power(op, operands, dtype))
         return elab_fail(e, DIAG_E0307, span, "an integer to a negative power is not an integer");
     if (elab_fold(e, op, operands, count, &folded))
