@@ -245,6 +245,14 @@ static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *
     case VALUE_STRING:
         append_plain(text, s, arena_copy_text(arena, value->text, value->length));
         return;
+    case VALUE_DTYPE:
+        append_plain(text, s, dtype_name(value->dtype));
+        return;
+    case VALUE_RANGE:
+        append(arena, text, s, &value->tuple->items[0]);
+        append_plain(text, s, "..");
+        append(arena, text, s, &value->tuple->items[1]);
+        return;
     case VALUE_UNIT:
         return;
     default:

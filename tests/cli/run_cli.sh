@@ -187,12 +187,29 @@ if [ -w /dev/full ]; then
 fi
 run "closed standard files" 0 sh -c "'$gmx' -e 1+1 <&- >&- 2>&-"
 
+# --- values that are no tensors, and names that are nearly something ---
+run "-e of a dtype" 0 "$gmx" -e '[1,2].dtype'
+out "i64$nl"
+run "-e of a range" 0 "$gmx" -e '1..5'
+out "1..5$nl"
+run "a short unknown name" 1 "$gmx" -e 'x'
+err 'unknown name `x`'
+grep -q nearest "$work/err" && fail "it suggests a name: $(cat "$work/err")"
+run "Python's spelling" 1 "$gmx" -e 'True'
+err 'GMX writes `true`'
+run "an unknown CPU" 2 "$gmx" --target-cpu=z80 -e 1
+err 'gmx: `z80` is not a CPU'
+
 # --- interrupts ---
 cat > "$work/loop.gmx" << 'END'
 mut i = 0
 while i >= 0 { i = (i + 1) % 1000 }
 END
 run "Ctrl-C" 130 timeout --preserve-status -s INT 1 "$gmx" "$work/loop.gmx"
+run "Ctrl-C in one long kernel" 130 timeout --preserve-status -s INT 1 "$gmx" --threads=1 -e \
+    'print("sum", sum([sin(i * 1.0) * j for i in 0..100000, j in 0..1000000]))'
+out ""
+err E0308
 
 # --- hostile input: an error of the program, in time, and never a signal ---
 parens() { head -c "$1" /dev/zero | tr '\0' '('; }
