@@ -445,15 +445,17 @@ static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dty
         *out = op == OP_div && is_exact ? DTYPE_f64 : dtype_to_float(common);
         return true;
     case RULE_NUMBER:
-        if (common == DTYPE_bool && (op == OP_floordiv || op == OP_mod || op == OP_fmod || op == OP_pow))
-            *out = DTYPE_i8; /* as NumPy */
-        if (*out != DTYPE_bool)
+        if (common != DTYPE_bool)
             return true;
         diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", spelling(op));
         return false;
+    case RULE_COUNT:
+        *out = common == DTYPE_bool ? DTYPE_i8 : common;
+        return true;
+    case RULE_SHIFT:
+        *out = common == DTYPE_bool ? DTYPE_i8 : common;
+        /* fall through */
     case RULE_INTEGER:
-        if (common == DTYPE_bool && (op == OP_left_shift || op == OP_right_shift))
-            *out = DTYPE_i8; /* as NumPy: a bool has no bits to shift */
         if (is_exact)
             return true;
         diag_error(e->sink, DIAG_E0202, span, "`%s` is defined for integers and bool, not for %s",
@@ -505,12 +507,13 @@ static bool is_constant_two(Value value) {
     return value.dtype == DTYPE_f64 && value.bits == 0x4000000000000000u;
 }
 
-/* The common dtype; a function of floats turns each integer operand into a float first, as NumPy does. */
+/* The common dtype; a function of floats of integers only turns each into a float first, as NumPy does. */
 static Dtype operand_dtype(Op op, const Value *operands, uint32_t count) {
     Value floats[3];
     Dtype dtype;
-    if (op_info[op].dtype != RULE_FLOAT || op == OP_div || count < 2)
-        return elab_common_dtype(operands, count);
+    Dtype common = elab_common_dtype(operands, count);
+    if (op_info[op].dtype != RULE_FLOAT || op == OP_div || count < 2 || dtype_is_float(common))
+        return common;
     for (uint32_t i = 0; i < count; i++) {
         floats[i] = operands[i];
         if (!operands[i].is_weak && elab_dtype_of(operands[i], &dtype) && !dtype_is_float(dtype))

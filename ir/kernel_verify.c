@@ -77,19 +77,20 @@ static void check_indices(Verifier *v, const KernelArray *array, KernelExpr *con
 
 static bool fits_rule(Op op, Dtype dtype) {
     DtypeKind kind = dtype_kind(dtype);
-    if (op == OP_left_shift || op == OP_right_shift)
-        return dtype_is_integer(dtype);
     if (op == OP_philox)
         return dtype == DTYPE_u64;
     switch (op_info[op].dtype) {
     case RULE_FLOAT:
         return kind == KIND_FLOAT;
     case RULE_NUMBER:
+    case RULE_COUNT:
         return kind != KIND_BOOL;
     case RULE_LOGICAL:
         return kind == KIND_BOOL;
     case RULE_INTEGER:
         return kind != KIND_FLOAT;
+    case RULE_SHIFT:
+        return dtype_is_integer(dtype);
     default:
         return true;
     }

@@ -30,9 +30,11 @@ typedef enum DtypeRule {
     RULE_KEEP,
     RULE_FLOAT,
     RULE_NUMBER,
+    RULE_COUNT,
     RULE_BOOL,
     RULE_LOGICAL,
-    RULE_INTEGER
+    RULE_INTEGER,
+    RULE_SHIFT
 } DtypeRule;
 typedef enum ZeroRule { ZERO_FILLS, ZERO_KEEPS, ZERO_JOIN, ZERO_MEET, ZERO_LEFT } ZeroRule;
 typedef enum Identity { IDENTITY_ZERO, IDENTITY_ONE, IDENTITY_LOWEST, IDENTITY_HIGHEST } Identity;

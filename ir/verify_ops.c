@@ -64,11 +64,14 @@ static bool dtype_allowed(DtypeRule rule, Dtype dtype) {
     case RULE_FLOAT:
         return dtype_is_float(dtype) || dtype_kind(dtype) == KIND_COMPLEX;
     case RULE_NUMBER:
+    case RULE_COUNT:
         return dtype != DTYPE_bool;
     case RULE_LOGICAL:
         return dtype == DTYPE_bool;
     case RULE_INTEGER:
         return dtype == DTYPE_bool || dtype_is_integer(dtype);
+    case RULE_SHIFT:
+        return dtype_is_integer(dtype);
     default:
         return true;
     }
