@@ -240,6 +240,15 @@ IrNode *elab_drop_unit_axis(Elaborator *e, IrNode *x, uint32_t axis) {
     return ir_slice(&e->b, x, starts, extents, steps, drop);
 }
 
+/* The product of two vectors of floats is a reduction like any other: it fuses with what surrounds it.  It
+ * accumulates as every contraction does, f32 in f32, and 16-bit floats in f32 too. */
+static Value inner_product(Elaborator *e, IrNode *left, IrNode *right, Dtype dtype) {
+    Dtype wide = dtype == DTYPE_f64 ? DTYPE_f64 : DTYPE_f32;
+    uint32_t axis = 0;
+    IrNode *product = ir_binary(&e->b, OP_mul, elab_cast(e, left, wide), elab_cast(e, right, wide));
+    return value_tensor(elab_cast(e, ir_reduce(&e->b, OP_sum, product, &axis, 1, wide, wide), dtype));
+}
+
 Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *infos, Span span) {
     Value values[2] = {elab_node(e, left), elab_node(e, right)};
     IrNode *sides[2];
@@ -277,6 +286,9 @@ Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *inf
         elab_shape_error(e, span, "@", values, infos, 2, "the sizes of the leading (batch) axes differ");
         return elab_poison();
     }
+    if (is_vector[0] && is_vector[1] && dtype_is_float(dtype))
+        return inner_product(e, elab_drop_unit_axis(e, sides[0], 0), elab_drop_unit_axis(e, sides[1], 1),
+                             dtype);
     IrNode *out = ir_matmul(&e->b, sides[0], sides[1]);
     if (is_vector[1])
         out = elab_drop_unit_axis(e, out, ir_rank(out) - 1);
