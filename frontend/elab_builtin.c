@@ -35,7 +35,7 @@ const Builtin *elab_builtin_at(uint32_t index) {
 
 /* Names that are only an op of the IR, not a function of the language. */
 static bool is_hidden(const Builtin *builtin) {
-    return builtin->op == OP_philox;
+    return builtin->op == OP_philox || builtin->op == OP_whole_sum;
 }
 
 const Builtin *elab_find_builtin(const char *name) {

@@ -240,55 +240,68 @@ IrNode *elab_drop_unit_axis(Elaborator *e, IrNode *x, uint32_t axis) {
     return ir_slice(&e->b, x, starts, extents, steps, drop);
 }
 
-/* The product of two vectors of floats is a reduction like any other: it fuses with what surrounds it.  It
+/* The product of two vectors of floats is a reduction like any other: it fuses with what makes them.  It
  * accumulates as every contraction does, f32 in f32, and 16-bit floats in f32 too. */
-static Value inner_product(Elaborator *e, IrNode *left, IrNode *right, Dtype dtype) {
+static Value inner_product(Elaborator *e, IrNode **sides, IrNode *extent, Dtype dtype) {
     Dtype wide = dtype == DTYPE_f64 ? DTYPE_f64 : DTYPE_f32;
     uint32_t axis = 0;
-    IrNode *product = ir_binary(&e->b, OP_mul, elab_cast(e, left, wide), elab_cast(e, right, wide));
+    for (int i = 0; i < 2; i++)
+        sides[i] = elab_cast(e, elab_with_dims(e, sides[i], &extent, 1), wide);
+    IrNode *product = ir_binary(&e->b, OP_mul, sides[0], sides[1]);
     return value_tensor(elab_cast(e, ir_reduce(&e->b, OP_sum, product, &axis, 1, wide, wide), dtype));
+}
+
+/* The operands of `@` as nodes of their common dtype. */
+static bool matmul_operands(Elaborator *e, const Value *values, const OperandInfo *infos, Span span,
+                            IrNode **sides, Dtype *dtype) {
+    *dtype = elab_common_dtype(values, 2);
+    for (int i = 0; i < 2; i++) {
+        if (ir_rank(values[i].node) == 0) {
+            elab_fail(e, DIAG_E0203, infos[i].span, "an operand of `@` must be a vector or a matrix, not %s",
+                      elab_type_text(e, values[i]));
+            return false;
+        }
+        sides[i] = elab_cast(e, values[i].node, *dtype);
+    }
+    if (*dtype == DTYPE_bool || dtype_kind(*dtype) == KIND_COMPLEX) {
+        elab_fail(e, DIAG_E0202, span, "`@` is not defined for %s", dtype_name(*dtype));
+        return false;
+    }
+    return true;
 }
 
 Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *infos, Span span) {
     Value values[2] = {elab_node(e, left), elab_node(e, right)};
     IrNode *sides[2];
-    Dtype dtype = elab_common_dtype(values, 2);
+    Dtype dtype;
     elab_at(e, span);
-    for (int i = 0; i < 2; i++) {
-        if (ir_rank(values[i].node) == 0)
-            return elab_fail(e, DIAG_E0203, infos[i].span,
-                             "an operand of `@` must be a vector or a matrix, not %s",
-                             elab_type_text(e, values[i]));
-        sides[i] = elab_cast(e, values[i].node, dtype);
-    }
-    if (dtype == DTYPE_bool || dtype_kind(dtype) == KIND_COMPLEX)
-        return elab_fail(e, DIAG_E0202, span, "`@` is not defined for %s", dtype_name(dtype));
+    if (!matmul_operands(e, values, infos, span, sides, &dtype))
+        return elab_poison();
     bool is_vector[2] = {ir_rank(sides[0]) == 1, ir_rank(sides[1]) == 1};
-    if (is_vector[0])
-        sides[0] = elab_with_unit_axis(e, sides[0], 0);
-    if (is_vector[1])
-        sides[1] = elab_with_unit_axis(e, sides[1], 1);
-    uint32_t last = ir_rank(sides[0]) - 1, inner = ir_rank(sides[1]) - 2;
-    IrNode *dims[2] = {sides[0]->types[0].dims[last], sides[1]->types[0].dims[inner]};
+    uint32_t inner = is_vector[1] ? 0 : ir_rank(sides[1]) - 2;
+    IrNode *dims[2] = {sides[0]->types[0].dims[ir_rank(sides[0]) - 1], sides[1]->types[0].dims[inner]};
     IrNode *same = elab_same_extent(e, dims[0], dims[1], "inner sizes of `@` differ");
     if (!same) {
         elab_shape_error(e, span, "@", values, infos, 2,
                          elab_sizes_note(e, "inner sizes", dims[0], infos[0].node, dims[1], infos[1].node));
         return elab_poison();
     }
+    if (is_vector[0] && is_vector[1] && dtype_is_float(dtype))
+        return inner_product(e, sides, same, dtype);
+    if (is_vector[0])
+        sides[0] = elab_with_unit_axis(e, sides[0], 0);
+    if (is_vector[1])
+        sides[1] = elab_with_unit_axis(e, sides[1], 1);
     for (int i = 0; i < 2; i++) {
         IrNode *full[IR_MAX_RANK];
         elab_copy_dims(full, sides[i]);
-        full[i == 0 ? last : inner] = same;
+        full[i == 0 ? ir_rank(sides[0]) - 1 : inner] = same;
         sides[i] = elab_with_dims(e, sides[i], full, ir_rank(sides[i]));
     }
     if (!elab_broadcast_batch(e, sides, "@")) {
         elab_shape_error(e, span, "@", values, infos, 2, "the sizes of the leading (batch) axes differ");
         return elab_poison();
     }
-    if (is_vector[0] && is_vector[1] && dtype_is_float(dtype))
-        return inner_product(e, elab_drop_unit_axis(e, sides[0], 0), elab_drop_unit_axis(e, sides[1], 1),
-                             dtype);
     IrNode *out = ir_matmul(&e->b, sides[0], sides[1]);
     if (is_vector[1])
         out = elab_drop_unit_axis(e, out, ir_rank(out) - 1);

@@ -320,14 +320,14 @@ END
 fi
 
 # --- an index expression and the product it stands for: the same IR ---
-# same_ir CASE INDEX-EXPRESSION PRODUCT SHAPES...: the two over a, b with these literal shapes.
+# same_ir CASE INDEX-EXPRESSION PRODUCT SHAPE SHAPE [OP]: the two over a, b with these literal shapes.
 same_ir() {
     local expression side=0
     for expression in "$2" "$3"; do
         printf 'let a = rand(%s)\nlet b = rand(%s)\nfn f(a, b) = %s\nlet y = f(a, b)\n' "$4" "$5" "$expression" \
             > "$work/same.gmx"
         run "$1" 0 "$gmx" --dump-after=simplify "$work/same.gmx"
-        grep -hF matmul "$work/err" > /dev/null || fail "no matmul: $(head -c 600 "$work/err")"
+        grep -hF "${6:-matmul}" "$work/err" > /dev/null || fail "no ${6:-matmul}: $(head -c 600 "$work/err")"
         sed 's/ "[^"]*" :/ :/' "$work/err" > "$work/ir.$side"
         side=1
     done
@@ -340,7 +340,7 @@ same_ir "right transposed" '[sum(a[i, k] * b[j, k] for k) for i, j]' 'a @ b.T' '
 same_ir "batches" '[sum(a[n, i, k] * b[n, k, j] for k) for n, i, j]' 'a @ b' '2, 3, 4' '2, 4, 5'
 same_ir "matrix and vector" '[sum(a[i, k] * b[k] for k) for i]' 'a @ b' '3, 4' '4'
 same_ir "vector and matrix" '[sum(a[k] * b[k, j] for k) for j]' 'a @ b' '4' '4, 5'
-same_ir "vectors" 'sum(a[k] * b[k] for k)' 'a @ b' '4' '4'
+same_ir "vectors" 'sum(a[k] * b[k] for k)' 'a @ b' '4' '4' sum
 
 echo "$cases cases, $failures failures"
 [ "$failures" = 0 ]
