@@ -263,6 +263,15 @@ Value elab_generator(Elaborator *e, Value callee, const AstNode *call); /* sum(b
 /* True if a subscript that is the bare name of an index variable without a range takes it from `extent`. */
 bool elab_infer_range(Elaborator *e, Value subscript, IrNode *extent, const AstNode *node);
 
+/* ---- elab_text.c: strings with values in them -------------------------------------------------------------
+ */
+Value elab_interpolation(Elaborator *e, const AstNode *node);
+/* A TEXT whose values are all known by now as a STRING; anything else unchanged. */
+Value elab_known_text(Elaborator *e, Value value, Span span);
+/* Makes two strings of different branches TEXTs with the same pieces; false where that cannot be. */
+bool elab_match_texts(Elaborator *e, Value *yes, Value *no, IrRegion *no_region);
+Value elab_text_equality(Elaborator *e, Value left, Value right, Span span); /* a scalar bool */
+
 /* ---- elab_builtin*.c --------------------------------------------------------------------------------------
  */
 typedef struct BuiltinCall {

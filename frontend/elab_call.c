@@ -194,12 +194,6 @@ static Value list_argument(Elaborator *e, Value callee, const AstNode *node) {
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
 }
 
-/* `print` reads interpolated strings itself. */
-static bool is_interpolated(Value callee, const AstNode *node) {
-    return node->kind == AST_INTERPOLATION && callee.kind == VALUE_BUILTIN &&
-           !strcmp(callee.builtin->name, "print");
-}
-
 Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const AstNode *piped_node) {
     const AstNode *function = ast_call_callee(node);
     AstList list = ast_call_arguments(node);
@@ -225,8 +219,7 @@ Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const As
         const AstNode *value = is_keyword ? ast_keyword_value(argument) : argument;
         arguments[count] =
             (Argument){.name = is_keyword ? argument->name : NULL, .node = value, .span = value->span};
-        arguments[count].value =
-            is_interpolated(callee, value) ? value_of_kind(VALUE_UNIT) : list_argument(e, callee, value);
+        arguments[count].value = list_argument(e, callee, value);
         is_poisoned = is_poisoned || value_is(arguments[count].value, VALUE_POISON);
         count++;
     }

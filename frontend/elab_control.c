@@ -213,7 +213,8 @@ static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span sp
     if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON))
         return value;
     bool was_tensor = elab_dtype_of(old, &dtype);
-    if (was_tensor ? !elab_rank_of(value, &new_rank) : value.kind != old.kind)
+    bool are_texts = value_is_text(old) && value_is_text(value);
+    if (was_tensor ? !elab_rank_of(value, &new_rank) : value.kind != old.kind && !are_texts)
         return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s", name->text,
                          elab_kind_text(e, old), elab_kind_text(e, value));
     if (was_tensor) {

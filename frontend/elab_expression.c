@@ -62,7 +62,7 @@ static const Op operator_ops[AST_OPERATOR_COUNT] = {
 static int compare_static(Value left, Value right) {
     if (left.kind != right.kind) {
         bool is_absent = left.kind == VALUE_NONE || right.kind == VALUE_NONE;
-        return is_absent || left.kind == VALUE_STRING || right.kind == VALUE_STRING ? 0 : -1;
+        return is_absent || value_is_text(left) || value_is_text(right) ? 0 : -1;
     }
     switch (left.kind) {
     case VALUE_NONE:
@@ -94,6 +94,15 @@ static Value compare_tuples(Elaborator *e, const AstNode *node, AstOperator oper
 static Value equality(Elaborator *e, const AstNode *node, AstOperator operator, Value left, Value right,
                       bool *done) {
     *done = true;
+    left = elab_known_text(e, left, node->span);
+    right = elab_known_text(e, right, node->span);
+    if (value_is_text(left) && value_is_text(right) && left.kind + right.kind != 2 * VALUE_STRING) {
+        OperandInfo info = {node->span, NULL};
+        Value equal = elab_text_equality(e, left, right, node->span);
+        return operator== AST_OPERATOR_EQ || value_is(equal, VALUE_POISON)
+                   ? equal
+                   : elab_elementwise(e, OP_logical_not, &equal, &info, node->span);
+    }
     int same = compare_static(left, right);
     if (same >= 0)
         return elab_constant(DTYPE_bool, (same == 1) == (operator== AST_OPERATOR_EQ), false);
@@ -435,7 +444,7 @@ static Value elab_array(Elaborator *e, const AstNode *node) {
     for (uint32_t i = 0; i < count; i++) {
         elements[i] = elab_expression(e, node->children[i]);
         infos[i] = (OperandInfo){node->children[i]->span, node->children[i]};
-        others += elements[i].kind == VALUE_STRING || elements[i].kind == VALUE_FUNCTION ||
+        others += value_is_text(elements[i]) || elements[i].kind == VALUE_FUNCTION ||
                   elements[i].kind == VALUE_BUILTIN || elements[i].kind == VALUE_TUPLE;
     }
     if (count && others == count) {
@@ -507,7 +516,7 @@ static Value elab_dispatch(Elaborator *e, const AstNode *node) {
     case AST_IMAGINARY:
         return elab_unsupported(e, node->span, "a complex number");
     case AST_INTERPOLATION:
-        return elab_unsupported(e, node->span, "an interpolated string outside `print`");
+        return elab_interpolation(e, node);
     case AST_ERROR:
         return elab_poison();
     default:

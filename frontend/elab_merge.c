@@ -89,7 +89,8 @@ bool elab_same_value(Value a, Value b) {
         return a.length == b.length && !memcmp(a.text, b.text, a.length);
     case VALUE_RANGE:
     case VALUE_TUPLE:
-        if (a.tuple->count != b.tuple->count)
+    case VALUE_TEXT:
+        if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) || a.tuple->count != b.tuple->count)
             return false;
         for (uint32_t i = 0; i < a.tuple->count; i++)
             if (!elab_same_value(a.tuple->items[i], b.tuple->items[i]))
@@ -158,13 +159,16 @@ static Value join_values(Elaborator *e, Join *join, Value yes, Value no) {
         return leaf(e, join, yes.node, no.node, VALUE_TOKEN, false);
     if (elab_dtype_of(yes, &dtype) && elab_dtype_of(no, &dtype))
         return join_tensors(e, join, yes, no);
+    if (value_is_text(yes) && value_is_text(no) && !elab_match_texts(e, &yes, &no, join->no->region))
+        return elab_unsupported(e, join->span, "an `if` between two strings with different values in them");
     if (!value_has_items(yes) || yes.kind != no.kind || yes.tuple->count != no.tuple->count)
         return join_error(e, join, yes, no);
     ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
     *tuple = (ValueTuple){yes.tuple->count, ARENA_ARRAY(e->arena, Value, yes.tuple->count)};
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = join_values(e, join, yes.tuple->items[i], no.tuple->items[i]);
-    return (Value){.kind = yes.kind, .tuple = tuple};
+    yes.tuple = tuple;
+    return yes;
 }
 
 static Value fill_leaves(Elaborator *e, Value value, IrNode *node, uint32_t *next) {

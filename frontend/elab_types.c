@@ -182,6 +182,7 @@ const char *elab_type_text(Elaborator *e, Value value) {
     case VALUE_NONE:
         return "None";
     case VALUE_STRING:
+    case VALUE_TEXT:
         return "string";
     case VALUE_DTYPE:
         return "dtype";
@@ -202,6 +203,7 @@ const char *elab_type_text(Elaborator *e, Value value) {
 const char *elab_kind_text(Elaborator *e, Value value) {
     switch (value.kind) {
     case VALUE_STRING:
+    case VALUE_TEXT:
         return "a string";
     case VALUE_DTYPE:
         return "a dtype";

@@ -17,7 +17,8 @@ typedef enum ValueKind {
     VALUE_CONSTANT, /* a scalar known when compiling; outlives units */
     VALUE_SLOT,     /* a tensor that outlives units */
     VALUE_TOKEN,    /* an effect token: internal */
-    VALUE_STRING,
+    VALUE_STRING,   /* known when compiling */
+    VALUE_TEXT,     /* a string with values in it that are formatted when it is printed */
     VALUE_DTYPE,
     VALUE_FUNCTION,
     VALUE_BUILTIN,
@@ -54,6 +55,19 @@ typedef struct Closure {
     bool is_checked;
 } Closure;
 
+typedef struct TextPiece {
+    bool is_hole;     /* the next of the text's values */
+    const char *text; /* as it is, or the format of the value (may be NULL) */
+    uint32_t length;
+    const Value *choices; /* a hole whose value, an i64, is the number of one of these strings; else NULL */
+    uint32_t choice_count;
+} TextPiece;
+
+typedef struct TextPieces {
+    uint32_t count;
+    const TextPiece *items;
+} TextPieces;
+
 typedef struct ValueTuple {
     uint32_t count;
     Value *items;
@@ -76,7 +90,10 @@ struct Value {
         };
         Closure *function;
         const Builtin *builtin;
-        ValueTuple *tuple; /* of RANGE: its begin and end, i64 scalars */
+        struct {
+            ValueTuple *tuple;        /* of RANGE: its begin and end, i64 scalars; of TEXT: what is in it */
+            const TextPieces *pieces; /* of TEXT */
+        };
     };
 };
 
@@ -90,7 +107,10 @@ static inline Value value_weak(IrNode *node) {
     return (Value){.kind = VALUE_TENSOR, .is_weak = true, .node = node};
 }
 static inline bool value_has_items(Value value) {
-    return value.kind == VALUE_TUPLE || value.kind == VALUE_RANGE;
+    return value.kind == VALUE_TUPLE || value.kind == VALUE_RANGE || value.kind == VALUE_TEXT;
+}
+static inline bool value_is_text(Value value) {
+    return value.kind == VALUE_STRING || value.kind == VALUE_TEXT;
 }
 static inline bool value_is(Value value, ValueKind kind) {
     return value.kind == kind;
