@@ -193,6 +193,10 @@ Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const cha
 
 Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope); /* and checks its result type */
 
+/* ---- elab_map.c: calls of vmap(f) ---------------------------------------------------------------------- */
+Value elab_call_mapped(Elaborator *e, const ValueTuple *mapped, Argument *arguments, uint32_t count,
+                       Span span);
+
 /* ---- elab_signature.c: parameter and result types --------------------------------------------------------
  */
 /* A value for a declared type: converted and checked; binds dim names and dtype letters in `scope`. */

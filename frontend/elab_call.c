@@ -157,6 +157,8 @@ Value elab_call_value(Elaborator *e, Value callee, Argument *arguments, uint32_t
         return elab_call_closure(e, callee.function, arguments, count, span);
     case VALUE_BUILTIN:
         return elab_call_builtin(e, callee.builtin, arguments, count, span);
+    case VALUE_MAPPED:
+        return elab_call_mapped(e, callee.tuple, arguments, count, span);
     case VALUE_DTYPE:
         if (count != 1 || arguments[0].name)
             return elab_fail(e, DIAG_E0204, span, "`%s` converts one value", dtype_name(callee.dtype));

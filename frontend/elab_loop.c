@@ -148,7 +148,8 @@ static bool carried_results(Elaborator *e, Carried *c, Span span) {
         elab_flatten(e, c->values[i], &wanted);
         if (results.count - first == wanted.count)
             again = elab_rebuild(e, c->values[i], results.items, &next);
-        if (value_is_text(value) && !elab_same_value(again, value)) {
+        if (value_is_text(value) &&
+            (results.count - first != wanted.count || !elab_same_value(again, value))) {
             elab_unsupported(e, span, "a string that a loop changes");
             return false;
         }

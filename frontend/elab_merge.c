@@ -90,6 +90,7 @@ bool elab_same_value(Value a, Value b) {
     case VALUE_RANGE:
     case VALUE_TUPLE:
     case VALUE_TEXT:
+    case VALUE_MAPPED:
         if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) || a.tuple->count != b.tuple->count)
             return false;
         for (uint32_t i = 0; i < a.tuple->count; i++)

@@ -189,6 +189,8 @@ const char *elab_type_text(Elaborator *e, Value value) {
     case VALUE_FUNCTION:
         return value.function->name ? arena_format(e->sink->arena, "fn %s", value.function->name->text)
                                     : "fn";
+    case VALUE_MAPPED:
+        return arena_format(e->sink->arena, "vmap(%s)", elab_type_text(e, value.tuple->items[0]));
     case VALUE_BUILTIN:
         return arena_format(e->sink->arena, "fn %s", value.builtin->name);
     case VALUE_RANGE:

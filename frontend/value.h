@@ -22,6 +22,7 @@ typedef enum ValueKind {
     VALUE_DTYPE,
     VALUE_FUNCTION,
     VALUE_BUILTIN,
+    VALUE_MAPPED, /* vmap(f): its tuple is the function and the axes of its arguments */
     VALUE_TUPLE,
     VALUE_RANGE,
 } ValueKind;
@@ -107,7 +108,8 @@ static inline Value value_weak(IrNode *node) {
     return (Value){.kind = VALUE_TENSOR, .is_weak = true, .node = node};
 }
 static inline bool value_has_items(Value value) {
-    return value.kind == VALUE_TUPLE || value.kind == VALUE_RANGE || value.kind == VALUE_TEXT;
+    return value.kind == VALUE_TUPLE || value.kind == VALUE_RANGE || value.kind == VALUE_TEXT ||
+           value.kind == VALUE_MAPPED;
 }
 static inline bool value_is_text(Value value) {
     return value.kind == VALUE_STRING || value.kind == VALUE_TEXT;
