@@ -11,7 +11,8 @@ enum { MAPPED_FUNCTION, MAPPED_AXES, MAPPED_COUNT };
 
 Value builtin_vmap(Elaborator *e, BuiltinCall *call) {
     Value function = call->values[0];
-    if (function.kind != VALUE_FUNCTION && function.kind != VALUE_BUILTIN && function.kind != VALUE_MAPPED)
+    if (function.kind != VALUE_FUNCTION && function.kind != VALUE_BUILTIN && function.kind != VALUE_MAPPED &&
+        function.kind != VALUE_DERIVATIVE)
         return value_is(function, VALUE_POISON)
                    ? function
                    : elab_fail(e, DIAG_E0201, call->spans[0], "`vmap` takes a function, not %s",

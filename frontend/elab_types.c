@@ -193,6 +193,8 @@ const char *elab_type_text(Elaborator *e, Value value) {
         return arena_format(e->sink->arena, "vmap(%s)", elab_type_text(e, value.tuple->items[0]));
     case VALUE_BUILTIN:
         return arena_format(e->sink->arena, "fn %s", value.builtin->name);
+    case VALUE_DERIVATIVE:
+        return "fn";
     case VALUE_RANGE:
         return "range";
     case VALUE_UNIT:
@@ -211,6 +213,7 @@ const char *elab_kind_text(Elaborator *e, Value value) {
         return "a dtype";
     case VALUE_FUNCTION:
     case VALUE_BUILTIN:
+    case VALUE_DERIVATIVE:
         return "a function";
     case VALUE_RANGE:
         return "a range";
@@ -264,7 +267,7 @@ static bool literal_takes(Dtype from, Dtype to) {
         return to == DTYPE_bool;
     if (dtype_is_integer(from))
         return to != DTYPE_bool;
-    return dtype_is_float(to) || dtype_kind(to) == KIND_COMPLEX;
+    return dtype_is_complex(to) || (dtype_is_float(to) && !dtype_is_complex(from));
 }
 
 Value elab_coerce(Elaborator *e, Value value, Dtype dtype, Span span, DiagCode code, const char *what) {
@@ -437,12 +440,22 @@ static const char *spelling(Op op) {
     return spellings[op] ? spellings[op] : op_name(op);
 }
 
+bool elab_takes_complex(Elaborator *e, Op op, Dtype dtype, Span span) {
+    if (!dtype_is_complex(dtype) || op_info[op].complex != COMPLEX_NO ||
+        (op_is_elementwise(op) && op_info[op].dtype == RULE_LOGICAL))
+        return true;
+    bool orders = (op >= OP_lt && op <= OP_ge) || !op_is_elementwise(op);
+    Diag *diag = diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for complex numbers (%s)",
+                            spelling(op), dtype_name(dtype));
+    if (orders || op == OP_minimum || op == OP_maximum)
+        diag_note(e->sink, diag, "complex numbers have no order: use abs(x), real(x) or imag(x)");
+    return false;
+}
+
 static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dtype *out) {
     *out = common;
-    if (dtype_kind(common) == KIND_COMPLEX) {
-        elab_unsupported(e, span, "complex arithmetic");
+    if (!elab_takes_complex(e, op, common, span))
         return false;
-    }
     bool is_exact = dtype_is_integer(common) || common == DTYPE_bool;
     switch (op_info[op].dtype) {
     case RULE_FLOAT:

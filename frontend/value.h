@@ -22,7 +22,8 @@ typedef enum ValueKind {
     VALUE_DTYPE,
     VALUE_FUNCTION,
     VALUE_BUILTIN,
-    VALUE_MAPPED, /* vmap(f): its tuple is the function and the axes of its arguments */
+    VALUE_MAPPED,     /* vmap(f): its tuple is the function and the axes of its arguments */
+    VALUE_DERIVATIVE, /* grad(f) and its like */
     VALUE_TUPLE,
     VALUE_RANGE,
 } ValueKind;
@@ -46,6 +47,7 @@ typedef struct ElabSlot {
 typedef struct Value Value;
 typedef struct Builtin Builtin;
 typedef struct Scope Scope;
+typedef struct Derivative Derivative;
 
 typedef struct Closure {
     const AstNode *function; /* FUNCTION */
@@ -91,6 +93,7 @@ struct Value {
         };
         Closure *function;
         const Builtin *builtin;
+        const Derivative *derivative;
         struct {
             ValueTuple *tuple;        /* of RANGE: its begin and end, i64 scalars; of TEXT: what is in it */
             const TextPieces *pieces; /* of TEXT */

@@ -40,6 +40,9 @@
  * position k (while `fill`) and increments the variable k: the same kernel counts, then fills Others: if,
  * while, barrier (work-group; nothing on a CPU), prefetch, and tile.mma c, a, b (m, n, k): c += a @ b on reg,
  * scratch or group allocations of rank 2 (tensor cores; loops on a CPU).
+ *   stream y, n by m   a hint at the top level: the launch writes n elements of the output y from here on,
+ * in runs of m whose starts are multiples of m, and does not read them.  Vector loops may store past the
+ * caches when n elements are more than these hold.
  *
  * Text.  Operators are the C spellings of ops.def, other ops are calls by name, `f64(x)` casts.  A literal
  * `7` is i64 and `0.5` f64 unless what it meets (the other operand, the variable or array it goes to) has
@@ -73,10 +76,11 @@ struct KernelArray {
     Dtype dtype;
     uint32_t id;
     Name name;
-    bool is_output;       /* buffers: written */
-    bool is_pointwise;    /* input read only at the index that is being written (see passes/memory.c) */
-    bool may_alias;       /* output that may share memory with the input read at the same index (in-place) */
-    uint32_t rank;        /* buffers: 1 */
+    bool is_output;    /* buffers: written */
+    bool is_pointwise; /* input read only at the index that is being written (see passes/memory.c) */
+    bool may_alias;    /* output that may share memory with the input read at the same index (in-place) */
+    bool is_pairs; /* buffers: elements 2 i and 2 i + 1 are there together, the parts of a complex number */
+    uint32_t rank; /* buffers: 1 */
     KernelExpr *shape[4]; /* allocations */
 };
 
@@ -107,6 +111,7 @@ typedef enum KernelStatementKind {
     KERNEL_APPEND,     /* to arrays at variable: values; stores only if `value` (NULL: always) */
     KERNEL_BARRIER,
     KERNEL_PREFETCH, /* array[indices] */
+    KERNEL_STREAM,   /* array; value elements will be written in runs of value2 */
     KERNEL_TILE_MMA  /* array += array2 @ array3, m n k */
 } KernelStatementKind;
 
@@ -210,6 +215,8 @@ KernelStatement *kernel_append(Kernel *kernel, KernelBlock *block, KernelVariabl
                                KernelExpr *fill);
 KernelStatement *kernel_prefetch(Kernel *kernel, KernelBlock *block, KernelArray *array,
                                  KernelExpr *const *indices, uint32_t count);
+KernelStatement *kernel_stream(Kernel *kernel, KernelBlock *block, KernelArray *array, KernelExpr *elements,
+                               KernelExpr *run);
 KernelStatement *kernel_tile_mma(Kernel *kernel, KernelBlock *block, KernelArray *c, KernelArray *a,
                                  KernelArray *b, const int64_t tile[3]);
 /* An empty statement of a kind (barrier; the parser). */

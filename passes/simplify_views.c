@@ -43,24 +43,12 @@ static IrNode *slice_of_slice(IrBuilder *b, const IrNode *old, IrNode *const *op
     return ir_slice(b, x, starts, extents, steps, drop);
 }
 
-/* Index arithmetic over a check, which must go on being made. */
-static bool holds_check(const IrNode *index) {
-    if (ir_can_fail(index->op))
-        return true;
-    if (op_info[index->op].class != CLASS_ELEMENTWISE)
-        return false;
-    for (uint32_t i = 0; i < index->operand_count; i++)
-        if (ir_is_scalar(index->operands[i]) && holds_check(index->operands[i]))
-            return true;
-    return false;
-}
-
-/* A slice whose places are checked is more than what it reads. */
-static bool is_checked(IrNode *const *operands) {
+/* A start that is computed may rest on a check of the index, which must not vanish with it. */
+static bool has_known_starts(IrNode *const *operands) {
     for (uint32_t k = 0; k < ir_rank(operands[0]); k++)
-        if (holds_check(operands[1 + 3 * k]) || holds_check(operands[3 + 3 * k]))
-            return true;
-    return false;
+        if (!ir_is_const(operands[1 + 3 * k]))
+            return false;
+    return true;
 }
 
 /* The extents of a view of a scalar's repetition. */
@@ -85,7 +73,7 @@ IrNode *simplify_view(IrBuilder *b, const IrNode *old, IrNode *const *operands) 
             return repeat_for_view(b, old, operands, scalar);
         return x->op == OP_permute ? permute_of_permute(b, old, x) : NULL;
     case OP_slice:
-        if (scalar && !is_checked(operands))
+        if (scalar && has_known_starts(operands))
             return repeat_for_view(b, old, operands, scalar);
         return x->op == OP_slice ? slice_of_slice(b, old, operands) : NULL;
     case OP_reshape:

@@ -26,6 +26,9 @@ static bool is_admitted(DtypeRule rule, Dtype dtype) {
         return !dtype_is_float(dtype);
     case RULE_SHIFT:
         return dtype_is_integer(dtype);
+    case RULE_PART:
+    case RULE_PAIR:
+        return false;
     }
     return false;
 }
