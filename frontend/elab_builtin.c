@@ -39,7 +39,7 @@ const Builtin *elab_builtin_at(uint32_t index) {
 
 /* Names that are only an op of the IR, not a function of the language. */
 static bool is_hidden(const Builtin *builtin) {
-    return builtin->op == OP_philox;
+    return builtin->op == OP_philox || builtin->op == OP_whole_sum;
 }
 
 const Builtin *elab_find_builtin(const char *name) {
@@ -100,8 +100,7 @@ static Value fallback_value(Elaborator *e, const SignatureParameter *p) {
 }
 
 static Value rest_tuple(Elaborator *e, const Argument *arguments, uint32_t count) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){.count = count, .items = ARENA_ARRAY(e->arena, Value, count)};
+    ValueTuple *tuple = elab_tuple(e, count);
     for (uint32_t i = 0; i < count; i++)
         tuple->items[i] = arguments[i].value;
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};

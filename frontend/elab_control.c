@@ -148,9 +148,7 @@ Value elab_logical(Elaborator *e, const AstNode *node) {
 static Value strengthen_all(Elaborator *e, Value value, bool keeps_scalars) {
     if (value.kind != VALUE_TUPLE)
         return keeps_scalars && elab_is_scalar(value) ? value : elab_strengthen(value);
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple =
-        (ValueTuple){.count = value.tuple->count, .items = ARENA_ARRAY(e->arena, Value, value.tuple->count)};
+    ValueTuple *tuple = elab_tuple_like(e, value.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = strengthen_all(e, value.tuple->items[i], keeps_scalars);
     value.tuple = tuple;
@@ -214,7 +212,8 @@ static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span sp
     if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON))
         return value;
     bool was_tensor = elab_dtype_of(old, &dtype);
-    if (was_tensor ? !elab_rank_of(value, &new_rank) : value.kind != old.kind)
+    bool are_texts = value_is_text(old) && value_is_text(value);
+    if (was_tensor ? !elab_rank_of(value, &new_rank) : value.kind != old.kind && !are_texts)
         return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s", name->text,
                          elab_kind_text(e, old), elab_kind_text(e, value));
     if (was_tensor) {

@@ -1,146 +1,19 @@
 /* Builtins with effects: print, load, save, help. */
 #include "frontend/elab_builtin.h"
-
-/* ---- print
- * ----------------------------------------------------------------------------------------------------------
- */
-
-typedef struct Template { /* of gmxrt_print: text with \1 k \2 spec \3 where value number k goes */
-    TextBuffer text;
-    NodeList nodes;
-    bool failed;
-} Template;
-
-static void add_text(Template *t, const char *text, size_t length) {
-    for (size_t i = 0; i < length; i++) /* the marks of holes, and NUL, cannot be printed */
-        if ((unsigned char)text[i] > 3)
-            text_append(&t->text, text + i, 1);
-}
-
-static void add_value(Elaborator *e, Template *t, Value value, const char *spec, size_t spec_length,
-                      Span span);
-
-static void add_tuple(Elaborator *e, Template *t, const ValueTuple *tuple, Span span) {
-    add_text(t, "(", 1);
-    for (uint32_t i = 0; i < tuple->count; i++) {
-        if (i)
-            add_text(t, ", ", 2);
-        add_value(e, t, tuple->items[i], NULL, 0, span);
-    }
-    add_text(t, ",)", tuple->count == 1 ? 2 : 0);
-    if (tuple->count != 1)
-        add_text(t, ")", 1);
-}
-
-static void add_record(Elaborator *e, Template *t, const ValueTuple *record, Span span) {
-    add_text(t, "(", 1);
-    for (uint32_t i = 0; i < record->count; i++) {
-        if (i)
-            add_text(t, ", ", 2);
-        add_text(t, record->names[i]->text, record->names[i]->length);
-        add_text(t, "=", 1);
-        add_value(e, t, record->items[i], NULL, 0, span);
-    }
-    add_text(t, ")", 1);
-}
-
-static void add_hole(Elaborator *e, Template *t, Value value, const char *spec, size_t spec_length,
-                     Span span) {
-    if (t->nodes.count >= 255) {
-        elab_unsupported(e, span, "more than 255 values in one `print`");
-        t->failed = true;
-        return;
-    }
-    char number = (char)(t->nodes.count + 1);
-    text_append(&t->text, "\1", 1);
-    text_append(&t->text, &number, 1);
-    text_append(&t->text, "\2", 1);
-    add_text(t, spec, spec_length);
-    text_append(&t->text, "\3", 1);
-    vec_push(e->arena, &t->nodes, elab_node(e, value).node);
-}
-
-static void add_value(Elaborator *e, Template *t, Value value, const char *spec, size_t spec_length,
-                      Span span) {
-    const char *text;
-    switch (value.kind) {
-    case VALUE_POISON:
-        t->failed = true;
-        return;
-    case VALUE_TENSOR:
-    case VALUE_CONSTANT:
-    case VALUE_SLOT:
-        add_hole(e, t, value, spec, spec_length, span);
-        return;
-    case VALUE_STRING:
-        add_text(t, value.text, value.length);
-        return;
-    case VALUE_TUPLE:
-        add_tuple(e, t, value.tuple, span);
-        return;
-    case VALUE_RECORD:
-        add_record(e, t, value.tuple, span);
-        return;
-    case VALUE_RANGE:
-        add_value(e, t, value.tuple->items[0], NULL, 0, span);
-        add_text(t, "..", 2);
-        add_value(e, t, value.tuple->items[1], NULL, 0, span);
-        return;
-    case VALUE_DTYPE:
-        text = dtype_name(value.dtype);
-        break;
-    case VALUE_UNIT:
-        elab_fail(e, DIAG_E0201, span, "this has no value to print");
-        t->failed = true;
-        return;
-    default:
-        text = elab_type_text(e, value);
-    }
-    add_text(t, text, strlen(text));
-}
-
-static void add_interpolation(Elaborator *e, Template *t, const AstNode *node) {
-    AstList pieces = ast_interpolation_pieces(node);
-    for (uint32_t i = 0; i < pieces.count; i++) {
-        const AstNode *piece = pieces.items[i];
-        if (piece->kind == AST_STRING) {
-            add_text(t, piece->text, piece->text_length);
-            continue;
-        }
-        const AstNode *inner = ast_interpolated_value(piece);
-        if (inner->kind == AST_INTERPOLATION)
-            add_interpolation(e, t, inner);
-        else
-            add_value(e, t, elab_expression(e, inner), piece->text, piece->text ? piece->text_length : 0,
-                      inner->span);
-    }
-}
-
-static Value emit(Elaborator *e, Template *t, Span span) {
-    if (t->failed)
-        return elab_poison();
-    elab_at(e, span);
-    Name format = intern(e->names, t->text.length ? t->text.text : "", t->text.length);
-    IrNode *token = ir_print(&e->b, e->token->value.node, format, t->nodes.items, t->nodes.count);
-    elab_set(e, e->token, (Value){.kind = VALUE_TOKEN, .node = token});
-    return value_of_kind(VALUE_UNIT);
-}
+#include "frontend/elab_text.h"
 
 Value builtin_print(Elaborator *e, BuiltinCall *call) {
-    Template t = {.text = {.arena = e->arena}};
+    TextBuilder t = {.e = e};
     if (e->is_exporting)
         return elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot print");
     const ValueTuple *values = call->values[0].tuple;
     for (uint32_t i = 0; i < values->count; i++) {
         const AstNode *node = call->rest ? call->rest[i].node : NULL;
         if (i)
-            add_text(&t, " ", 1);
-        if (ast_is(node, AST_INTERPOLATION))
-            add_interpolation(e, &t, node);
-        else
-            add_value(e, &t, values->items[i], NULL, 0, node ? node->span : call->span);
+            text_builder_add(&t, " ", 1);
+        text_builder_add_value(&t, values->items[i], NULL, 0, node ? node->span : call->span);
     }
-    return emit(e, &t, call->span);
+    return text_builder_print(&t, call->span);
 }
 
 /* ---- files
@@ -148,10 +21,13 @@ Value builtin_print(Elaborator *e, BuiltinCall *call) {
  */
 
 static const char *path_of(Elaborator *e, Value value, Span span) {
+    value = elab_known_text(e, value, span);
     if (value.kind == VALUE_STRING) {
         if (!memchr(value.text, 0, value.length))
             return arena_copy_text(e->arena, value.text, value.length);
         elab_fail(e, DIAG_E0401, span, "a path cannot hold a NUL byte");
+    } else if (value_is(value, VALUE_TEXT)) {
+        elab_fail(e, DIAG_E0210, span, "a path must be known before the statements around it run");
     } else if (!value_is(value, VALUE_POISON)) {
         elab_fail(e, DIAG_E0201, span, "a path must be a string, not %s", elab_kind_text(e, value));
     }
@@ -296,10 +172,10 @@ const char *elab_help(Elaborator *e, Name name) {
 }
 
 Value builtin_help(Elaborator *e, BuiltinCall *call) {
-    Template t = {.text = {.arena = e->arena}};
+    TextBuilder t = {.e = e};
     const char *text = value_help(e, call->values[0], NULL);
-    add_text(&t, text ? text : "", text ? strlen(text) : 0);
-    return emit(e, &t, call->span);
+    text_builder_add(&t, text ? text : "", text ? strlen(text) : 0);
+    return text_builder_print(&t, call->span);
 }
 
 /* For the library: a wrong option of one of its functions. */

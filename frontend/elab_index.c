@@ -20,9 +20,8 @@ static IrNode *at_least_zero(Elaborator *e, IrNode *x) {
  * --------------------------------------------------------------------------------------------------- */
 
 Value elab_shape(Elaborator *e, Value x) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
     x = elab_node(e, x);
-    *tuple = (ValueTuple){.count = ir_rank(x.node), .items = ARENA_ARRAY(e->arena, Value, ir_rank(x.node))};
+    ValueTuple *tuple = elab_tuple(e, ir_rank(x.node));
     for (uint32_t k = 0; k < tuple->count; k++) {
         int64_t known;
         IrNode *extent = x.node->types[0].dims[k];
@@ -560,9 +559,8 @@ static Value index_tuple(Elaborator *e, const AstNode *node, const ValueTuple *t
         if (!tuple_bound(e, ast_slice_start(subscript), 0, count, &index) ||
             !tuple_bound(e, ast_slice_stop(subscript), count, count, &stop))
             return elab_poison();
-        ValueTuple *part = ARENA_NEW(e->arena, ValueTuple);
-        *part =
-            (ValueTuple){.count = stop > index ? (uint32_t)(stop - index) : 0, .items = tuple->items + index};
+        ValueTuple *part =
+            elab_tuple_of(e, stop > index ? (uint32_t)(stop - index) : 0, tuple->items + index);
         return (Value){.kind = VALUE_TUPLE, .tuple = part};
     }
     Value value = elab_expression(e, subscript);

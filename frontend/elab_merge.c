@@ -90,7 +90,9 @@ bool elab_same_value(Value a, Value b) {
     case VALUE_RANGE:
     case VALUE_TUPLE:
     case VALUE_RECORD:
-        if (!elab_same_form(a.tuple, b.tuple))
+    case VALUE_TEXT:
+    case VALUE_MAPPED:
+        if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) || !elab_same_form(a.tuple, b.tuple))
             return false;
         for (uint32_t i = 0; i < a.tuple->count; i++)
             if (!elab_same_value(a.tuple->items[i], b.tuple->items[i]))
@@ -159,12 +161,15 @@ static Value join_values(Elaborator *e, Join *join, Value yes, Value no) {
         return leaf(e, join, yes.node, no.node, VALUE_TOKEN, false);
     if (elab_dtype_of(yes, &dtype) && elab_dtype_of(no, &dtype))
         return join_tensors(e, join, yes, no);
+    if (value_is_text(yes) && value_is_text(no) && !elab_match_texts(e, &yes, &no, join->no->region))
+        return elab_unsupported(e, join->span, "an `if` between two strings with different values in them");
     if (!value_has_items(yes) || yes.kind != no.kind || !elab_same_form(yes.tuple, no.tuple))
         return join_error(e, join, yes, no);
     ValueTuple *tuple = elab_tuple_like(e, yes.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = join_values(e, join, yes.tuple->items[i], no.tuple->items[i]);
-    return (Value){.kind = yes.kind, .tuple = tuple};
+    yes.tuple = tuple;
+    return yes;
 }
 
 static Value fill_leaves(Elaborator *e, Value value, IrNode *node, uint32_t *next) {

@@ -4,9 +4,19 @@
  * `fc1`, `r.fc1.w` is the field, and so is `r["fc1.w"]`, which takes names of any kind. */
 #include "frontend/elab.h"
 
-ValueTuple *elab_tuple_like(Elaborator *e, const ValueTuple *tuple) {
+ValueTuple *elab_tuple_of(Elaborator *e, uint32_t count, Value *items) {
     ValueTuple *out = ARENA_NEW(e->arena, ValueTuple);
-    *out = (ValueTuple){tuple->count, ARENA_ARRAY(e->arena, Value, tuple->count), tuple->names};
+    *out = (ValueTuple){.count = count, .items = items};
+    return out;
+}
+
+ValueTuple *elab_tuple(Elaborator *e, uint32_t count) {
+    return elab_tuple_of(e, count, ARENA_ARRAY(e->arena, Value, count));
+}
+
+ValueTuple *elab_tuple_like(Elaborator *e, const ValueTuple *tuple) {
+    ValueTuple *out = elab_tuple(e, tuple->count);
+    out->names = tuple->names;
     return out;
 }
 
@@ -18,9 +28,8 @@ bool elab_same_form(const ValueTuple *a, const ValueTuple *b) {
 }
 
 Value elab_record_new(Elaborator *e, uint32_t count, Name **names) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *names = ARENA_ARRAY(e->arena, Name, count);
-    *tuple = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count), *names};
+    ValueTuple *tuple = elab_tuple(e, count);
+    tuple->names = *names = ARENA_ARRAY(e->arena, Name, count);
     return (Value){.kind = VALUE_RECORD, .tuple = tuple};
 }
 

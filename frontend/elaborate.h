@@ -34,6 +34,9 @@ typedef struct ElabHost {
     /* A global that an export reads: runs the pending unit if needed, so that its slots have `data` (the
      * tensor's elements in C order).  False after it reported. */
     bool (*bake)(void *user, ElabSlot *slot, Span span);
+    /* A TEXT whose values are constants and slots with tensors, as a string that lives as long as the
+     * elaborator.  False after it reported. */
+    bool (*format)(void *user, Value text, Span span, const char **out, uint32_t *length);
 } ElabHost;
 
 typedef struct Elaborator Elaborator;
@@ -48,6 +51,8 @@ typedef struct ElabOptions {
     bool show_values;    /* a top-level value is shown, not an unused value */
 } ElabOptions;
 
+/* A TEXT as a template for gmxrt_format_template over its values. */
+const char *elab_text_template(Arena *arena, Value text);
 Elaborator *elab_new(const ElabOptions *options);
 void elab_set_sink(Elaborator *e, DiagSink *sink);
 void elab_set_show_values(Elaborator *e, bool show_values);

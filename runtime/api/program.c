@@ -243,6 +243,23 @@ static void append_record(Arena *arena, gmxrt_text *text, gmx_session *s, const 
     append_plain(text, s, ")");
 }
 
+/* A string with values in it; they are slots and constants by now. */
+static void append_text(Arena *arena, gmxrt_text *text, gmx_session *s, Value value) {
+    const ValueTuple *tuple = value.tuple;
+    gmxrt_view *views = ARENA_ARRAY(arena, gmxrt_view, tuple->count);
+    for (uint32_t i = 0; i < tuple->count; i++) {
+        const Value *item = &tuple->items[i];
+        gmxrt_tensor *tensor = item->kind == VALUE_SLOT ? slot_tensor(s, item->slot) : NULL;
+        if (tensor)
+            views[i] = gmxrt_view_of(tensor);
+        else if (item->kind == VALUE_CONSTANT)
+            constant_view(item, &views[i]);
+        else
+            return;
+    }
+    gmxrt_format_template(s->ctx, text, elab_text_template(arena, value), (int32_t)tuple->count, views, 0);
+}
+
 static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *value) {
     gmxrt_view view;
     switch (value->kind) {
@@ -266,6 +283,17 @@ static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *
         return;
     case VALUE_STRING:
         append_plain(text, s, arena_copy_text(arena, value->text, value->length));
+        return;
+    case VALUE_DTYPE:
+        append_plain(text, s, dtype_name(value->dtype));
+        return;
+    case VALUE_RANGE:
+        append(arena, text, s, &value->tuple->items[0]);
+        append_plain(text, s, "..");
+        append(arena, text, s, &value->tuple->items[1]);
+        return;
+    case VALUE_TEXT:
+        append_text(arena, text, s, *value);
         return;
     case VALUE_UNIT:
         return;
@@ -391,13 +419,28 @@ static bool host_bake(void *user, ElabSlot *slot, Span span) {
     return true;
 }
 
+static bool host_format(void *user, Value value, Span span, const char **out, uint32_t *length) {
+    gmx_session *s = user;
+    uint32_t errors = s->sink.error_count;
+    gmxrt_text text = {0};
+    append_text(&s->report, &text, s, value);
+    if (s->ctx->error.code)
+        s->ctx->error.span = pack_span(span);
+    session_collect_run_errors(s);
+    *out = arena_copy_text(&s->arena, text.data ? text.data : "", text.length);
+    *length = (uint32_t)text.length;
+    gmxrt_text_free(&text);
+    return s->sink.error_count == errors;
+}
+
 ElabHost program_host(gmx_session *s) {
     return (ElabHost){.user = s,
                       .load = host_load,
                       .can_save = host_can_save,
                       .import = host_import,
                       .import_end = host_import_end,
-                      .bake = host_bake};
+                      .bake = host_bake,
+                      .format = host_format};
 }
 
 /* ---- statements
