@@ -14,6 +14,8 @@ Snapshot elab_snapshot(Elaborator *e) {
     vec_push(e->arena, &list, e->token);
     vec_push(e->arena, &list, e->random_key);
     vec_push(e->arena, &list, e->random_counter);
+    for (uint32_t i = 0; i < e->states.count; i++)
+        vec_push(e->arena, &list, e->states.items[i]);
     for (Scope *scope = e->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->bindings.count; i++)
             if (scope->bindings.items[i]->kind == BINDING_MUT)
@@ -85,6 +87,8 @@ bool elab_same_value(Value a, Value b) {
         return a.builtin == b.builtin;
     case VALUE_DERIVATIVE:
         return a.derivative == b.derivative;
+    case VALUE_CLASS:
+        return a.layer == b.layer;
     case VALUE_STRING:
         return a.length == b.length && !memcmp(a.text, b.text, a.length);
     case VALUE_RANGE:
@@ -92,7 +96,9 @@ bool elab_same_value(Value a, Value b) {
     case VALUE_RECORD:
     case VALUE_TEXT:
     case VALUE_MAPPED:
-        if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) || !elab_same_form(a.tuple, b.tuple))
+    case VALUE_LAYER:
+        if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) ||
+            (a.kind == VALUE_LAYER && a.instance != b.instance) || !elab_same_form(a.tuple, b.tuple))
             return false;
         for (uint32_t i = 0; i < a.tuple->count; i++)
             if (!elab_same_value(a.tuple->items[i], b.tuple->items[i]))
