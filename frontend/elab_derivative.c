@@ -76,6 +76,37 @@ static bool choose(Elaborator *e, const Derivative *d, const Argument *arguments
 /* ---- variables --------------------------------------------------------------------------------------------
  */
 
+/* Where leaf number *left of a value stands: "", "[1]", ".fc1.w"; NULL, and *left less by its leaves, where
+ * it has fewer. */
+static const char *leaf_path(Elaborator *e, Value value, uint32_t *left) {
+    if (value_has_node(value))
+        return (*left)-- ? NULL : "";
+    for (uint32_t i = 0; value_has_items(value) && i < value.tuple->count; i++) {
+        const char *inner = leaf_path(e, value.tuple->items[i], left);
+        if (inner && value.tuple->names)
+            return arena_format(e->sink->arena, ".%s%s", value.tuple->names[i]->text, inner);
+        if (inner)
+            return arena_format(e->sink->arena, "[%u]%s", i, inner);
+    }
+    return NULL;
+}
+
+static bool no_float(Elaborator *e, const Differentiated *chosen, const Argument *argument,
+                     const NodeList *leaves, uint32_t leaf) {
+    const char *type = elab_type_text(e, value_tensor(leaves->items[leaf]));
+    uint32_t left = leaf - chosen->first;
+    const char *path = leaf_path(e, chosen->value, &left);
+    if (!path || !*path)
+        return elab_fail(e, DIAG_E0212, argument->span, "there is no derivative for %s: it is no float",
+                         type),
+               false;
+    Diag *diag = diag_error(e->sink, DIAG_E0212, argument->span,
+                            "there is no derivative for the item `%s`, %s: it is no float",
+                            path + (*path == '.'), type);
+    diag_note(e->sink, diag, "pass what is no float as another argument");
+    return false;
+}
+
 static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *argument, NodeList *leaves) {
     chosen->first = (uint32_t)leaves->count;
     chosen->value = elab_flatten(e, argument->value, leaves);
@@ -86,11 +117,8 @@ static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *
         return false;
     }
     for (uint32_t i = chosen->first; i < leaves->count; i++) {
-        if (!dtype_is_float(ir_dtype(leaves->items[i]))) {
-            elab_fail(e, DIAG_E0212, argument->span, "there is no derivative for %s: it is no float",
-                      elab_type_text(e, value_tensor(leaves->items[i])));
-            return false;
-        }
+        if (!dtype_is_float(ir_dtype(leaves->items[i])))
+            return no_float(e, chosen, argument, leaves, i);
         leaves->items[i] = ir_variable(&e->b, leaves->items[i]);
     }
     uint32_t next = chosen->first;
@@ -101,14 +129,66 @@ static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *
 /* ---- the derivative
  * ------------------------------------------------------------------------------------------ */
 
+/* The function whose text a place is in: its name, or NULL. */
+static const char *function_at(Elaborator *e, Span span) {
+    const char *name = NULL;
+    uint32_t length = UINT32_MAX; /* the innermost */
+    for (uint32_t i = 0; i < e->globals->bindings.count; i++) {
+        const Binding *binding = e->globals->bindings.items[i];
+        if (binding->value.kind != VALUE_FUNCTION || !binding->value.function->function)
+            continue;
+        Span body = binding->value.function->function->span;
+        if (body.begin > span.begin || span.end > body.end || body.end - body.begin >= length)
+            continue;
+        length = body.end - body.begin;
+        name = binding->name->text;
+    }
+    return name;
+}
+
+static const char *step_text(Elaborator *e, const IrNode *node) {
+    const char *name = function_at(e, node->span), *place = elab_place(e, node->span);
+    if (!name)
+        return arena_format(e->sink->arena, "`%s` at %s", op_name(node->op), place);
+    return arena_format(e->sink->arena, "`%s` at %s in `%s`", op_name(node->op), place, name);
+}
+
+/* From the loss to what has no derivative, one step per place: the ends where it is long. */
+static void note_route(Elaborator *e, Diag *diag, const GradientFailure *failure, Span place) {
+    enum { FIRST = 5, LAST = 5 };
+    VEC(const IrNode *) steps = {0};
+    Span before = {0};
+    for (uint32_t i = failure->route.count; i-- > 0;) {
+        const IrNode *node = failure->route.items[i];
+        bool is_step = node->op != OP_variable && node->op != OP_result && node->span.end;
+        if (!is_step || node->span.begin == before.begin || node->span.begin == place.begin)
+            continue;
+        before = node->span;
+        vec_push(e->arena, &steps, node);
+    }
+    for (uint32_t i = 0; i < steps.count; i++) {
+        if (i == FIRST && steps.count > FIRST + LAST) {
+            diag_note(e->sink, diag, "… %u steps more …", steps.count - FIRST - LAST);
+            i = steps.count - LAST;
+        }
+        diag_note(e->sink, diag, "%s %s", i ? "which depends on" : "the result depends on",
+                  step_text(e, steps.items[i]));
+    }
+    diag_note(e->sink, diag, "%s `%s`, which has no derivative",
+              steps.count ? "which depends on" : "the result depends on", op_name(failure->node->op));
+}
+
 static void explain_failure(Elaborator *e, const GradientFailure *failure, Span span) {
     Span place = failure->node->span.end ? failure->node->span : span;
     Diag *diag = diag_error(e->sink, DIAG_E0212, place, "`%s` has no derivative: %s",
                             op_name(failure->node->op), failure->why);
-    for (uint32_t i = 1; i < failure->path.count && i < 5; i++)
-        if (failure->path.items[i]->op != OP_variable && failure->path.items[i]->span.end)
-            diag_note(e->sink, diag, "it gets its value from `%s` at %s", op_name(failure->path.items[i]->op),
-                      elab_place(e, failure->path.items[i]->span));
+    note_route(e, diag, failure, place);
+    for (uint32_t i = 1; i < failure->path.count; i++) /* the first step back, towards the variable */
+        if (failure->path.items[i]->op != OP_variable && failure->path.items[i]->span.end &&
+            failure->path.items[i]->span.begin != place.begin) {
+            diag_note(e->sink, diag, "it gets its value from %s", step_text(e, failure->path.items[i]));
+            break;
+        }
     diag_note(e->sink, diag, "`stop_gradient` takes a value as a constant");
     if (place.begin != span.begin)
         diag_note(e->sink, diag, "differentiated at %s", elab_place(e, span));

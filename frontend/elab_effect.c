@@ -2,10 +2,21 @@
 #include "frontend/elab_builtin.h"
 #include "frontend/elab_text.h"
 
+/* False after E0211: effects have no place here.  `what`: "print". */
+static bool allows_effect(Elaborator *e, const BuiltinCall *call, const char *what) {
+    if (e->is_exporting)
+        return elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot %s", what), false;
+    if (!e->is_differentiating)
+        return true;
+    Diag *diag = diag_error(e->sink, DIAG_E0211, call->span, "a differentiated function cannot %s", what);
+    diag_note(e->sink, diag, "with `has_aux=true` it returns (loss, anything): use what it returns outside");
+    return false;
+}
+
 Value builtin_print(Elaborator *e, BuiltinCall *call) {
     TextBuilder t = {.e = e};
-    if (e->is_exporting)
-        return elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot print");
+    if (!allows_effect(e, call, "print"))
+        return elab_poison();
     const ValueTuple *values = call->values[0].tuple;
     for (uint32_t i = 0; i < values->count; i++) {
         const AstNode *node = call->rest ? call->rest[i].node : NULL;
@@ -80,6 +91,8 @@ Value builtin_load(Elaborator *e, BuiltinCall *call) {
     if (e->is_exporting)
         return elab_fail(e, DIAG_E0211, call->span,
                          "an `export fn` cannot read files; a top-level `let` can");
+    if (!allows_effect(e, call, "read files"))
+        return elab_poison();
     if (e->is_checking)
         return elab_poison();
     if (!host->load)
@@ -134,9 +147,9 @@ static Value saved_record(Elaborator *e, const Saved *saved) {
 
 static bool can_save(Elaborator *e, const BuiltinCall *call, const char *path, bool has_names, Span span) {
     const ElabHost *host = &e->options.host;
-    if (e->is_exporting)
-        elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot write files");
-    else if (e->b.region != e->b.function->body)
+    if (!allows_effect(e, call, "write files"))
+        return false;
+    if (e->b.region != e->b.function->body)
         elab_unsupported(e, call->span, "`save` inside a loop or a branch");
     else
         return !host->can_save || host->can_save(host->user, path, has_names, span);
@@ -221,6 +234,8 @@ const char *elab_help(Elaborator *e, Name name) {
 
 Value builtin_help(Elaborator *e, BuiltinCall *call) {
     TextBuilder t = {.e = e};
+    if (!allows_effect(e, call, "print"))
+        return elab_poison();
     const char *text = value_help(e, call->values[0], NULL);
     text_builder_add(&t, text ? text : "", text ? strlen(text) : 0);
     return text_builder_print(&t, call->span);
