@@ -209,7 +209,7 @@ static Binding *assignable(Elaborator *e, const AstNode *target) {
 static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span span) {
     Dtype dtype;
     uint32_t rank, new_rank;
-    if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON))
+    if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON) || elab_same_value(old, value))
         return value;
     bool was_tensor = elab_dtype_of(old, &dtype);
     bool are_texts = value_is_text(old) && value_is_text(value);

@@ -42,6 +42,12 @@ void elab_restore(Elaborator *e, const Snapshot *snapshot) {
 /* ---- leaves
  * ------------------------------------------------------------------------------------------------ */
 
+/* The numbers that a layer was made with are a part of its type: no loop or branch changes them. */
+static bool is_fixed(const ValueTuple *tuple, uint32_t i) {
+    return tuple->layer && (tuple->layer->roles[i] == ROLE_ARGUMENT || tuple->layer->roles[i] == ROLE_LET) &&
+           elab_is_scalar(tuple->items[i]);
+}
+
 Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
     if (value.kind == VALUE_SLOT || value.kind == VALUE_CONSTANT)
         value = elab_node(e, value);
@@ -50,7 +56,8 @@ Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
     } else if (value_has_items(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
-            tuple->items[i] = elab_flatten(e, value.tuple->items[i], nodes);
+            tuple->items[i] = is_fixed(value.tuple, i) ? value.tuple->items[i]
+                                                       : elab_flatten(e, value.tuple->items[i], nodes);
         value.tuple = tuple;
     }
     return value;
@@ -62,7 +69,8 @@ Value elab_rebuild(Elaborator *e, Value value, IrNode *const *nodes, uint32_t *n
     } else if (value_has_items(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
-            tuple->items[i] = elab_rebuild(e, value.tuple->items[i], nodes, next);
+            tuple->items[i] = is_fixed(value.tuple, i) ? value.tuple->items[i]
+                                                       : elab_rebuild(e, value.tuple->items[i], nodes, next);
         value.tuple = tuple;
     }
     return value;
