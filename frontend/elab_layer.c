@@ -415,7 +415,9 @@ static Value revive(Elaborator *e, Value value) {
         return value;
     ValueTuple *tuple = elab_tuple_like(e, value.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
-        tuple->items[i] = revive(e, value.tuple->items[i]);
+        tuple->items[i] = value.kind == VALUE_LAYER && tuple->layer->roles[i] == ROLE_STATE
+                              ? value.tuple->items[i]
+                              : revive(e, value.tuple->items[i]);
     value.tuple = tuple;
     if (value.kind != VALUE_LAYER)
         return value;

@@ -57,6 +57,8 @@ static Value replaced(Elaborator *e, const ValueTuple *parent, LayerRole role, V
             tuple->items[i] =
                 replaced(e, value.tuple, role_of_item(value.tuple, i, role), value.tuple->items[i], r);
         value.tuple = tuple;
+        if (value.kind == VALUE_LAYER)
+            value.instance = NULL; /* which has the leaves that it had */
         return value;
     }
     if (is_leaf(parent, role, value) && (!r->drops_others || is_trained(value, role)))
