@@ -298,7 +298,10 @@ void elab_declare_layer(Elaborator *e, const AstNode *node, Scope *scope, bool i
 Value elab_layer_new(Elaborator *e, const LayerClass *layer, Argument *arguments, uint32_t count, Span span);
 Value elab_layer_call(Elaborator *e, Value layer, Argument *arguments, uint32_t count, Span span);
 bool elab_layer_member(Elaborator *e, Value layer, Name name, Value *out); /* a member's value, or a method */
-const char *elab_layer_text(Elaborator *e, const ValueTuple *layer);       /* "MLP(64, 10)" */
+/* `[Block(d) for i in 0..k]`: a tuple of layers. */
+bool elab_makes_layers(Elaborator *e, const AstNode *comprehension);
+Value elab_layer_list(Elaborator *e, const AstNode *comprehension);
+const char *elab_layer_text(Elaborator *e, const ValueTuple *layer); /* "MLP(64, 10)" */
 /* Brackets the expansion of a method: its states may change meanwhile. */
 typedef struct LayerCall {
     uint32_t states;
@@ -306,9 +309,7 @@ typedef struct LayerCall {
 } LayerCall;
 LayerCall elab_layer_enter(Elaborator *e, const Closure *method);
 void elab_layer_leave(Elaborator *e, const Closure *method, LayerCall call);
-/* The declared types of members, for a parameter `net: MLP(64, h)`. */
-Value elab_declared_layer(Elaborator *e, const AstNode *type, Value value, Scope *scope, Span span, Name what,
-                          bool may_bind);
+const LayerClass *elab_find_layer(Elaborator *e, Name name); /* of the program or the library; or NULL */
 
 /* ---- elab_tree.c: the tensors of a tuple, record or layer, with their paths ------------------------------
  */

@@ -94,10 +94,16 @@ static void check_type(NameCheck *c, const AstNode *type) {
                        : type->kind == AST_TYPE_EDGE  ? "an edge tensor type"
                        : type->kind == AST_TYPE_STORAGE && !name_is(type->name, "dense") ? "a sparse type"
                                                                                          : NULL;
-    if (what) {
+    Dtype dtype;
+    bool is_named = type && (type->kind == AST_TYPE_NAME || type->kind == AST_TYPE_LAYER);
+    if (what)
         elab_unsupported(c->e, type->span, what);
-        c->stack.items[c->stack.count - 1]->is_broken = true;
-    }
+    else if (is_named && !elab_is_dtype_letter(type) && !dtype_find(type->name->text, &dtype) &&
+             !elab_find_layer(c->e, type->name))
+        elab_unknown_name(c->e, type->name, type->span, "type");
+    else
+        return;
+    c->stack.items[c->stack.count - 1]->is_broken = true;
 }
 
 static void check_signature(NameCheck *c, const AstNode *function, NameScope *scope) {

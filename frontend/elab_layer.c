@@ -6,6 +6,9 @@
  * and what they hold in the end makes the instance that train gives back. */
 #include "frontend/elab_builtin.h"
 #include "frontend/elab_text.h"
+#include "ir/number.h"
+
+enum { LAYERS_MAX = 4096 };
 
 /* The instance under construction: what the members made next derive their seeds from. */
 typedef struct LayerBuild {
@@ -406,6 +409,43 @@ Value elab_layer_new(Elaborator *e, const LayerClass *layer, Argument *arguments
     return e->sink->error_count == errors ? value : elab_poison();
 }
 
+bool elab_makes_layers(Elaborator *e, const AstNode *comprehension) {
+    const AstNode *body = ast_comprehension_body(comprehension);
+    if (body->kind != AST_CALL || ast_call_callee(body)->kind != AST_NAME)
+        return false;
+    Name name = ast_call_callee(body)->name;
+    Binding *binding = elab_lookup(e, name, NULL);
+    return binding ? binding->value.kind == VALUE_CLASS : elab_find_layer(e, name) != NULL;
+}
+
+Value elab_layer_list(Elaborator *e, const AstNode *node) {
+    AstList binders = ast_comprehension_binders(node);
+    const AstNode *binder = binders.items[0];
+    int64_t first, last;
+    if (binders.count != 1 || binder->kind != AST_BINDER || !ast_binder_range(binder))
+        return elab_fail(e, DIAG_E0201, node->span,
+                         "layers are listed over one range: `[Block(d) for i in 0..4]`");
+    Value range = elab_expression(e, ast_binder_range(binder));
+    if (value_is(range, VALUE_POISON))
+        return range;
+    if (range.kind != VALUE_RANGE || !elab_constant_int(range.tuple->items[0], &first) ||
+        !elab_constant_int(range.tuple->items[1], &last) || last - first > LAYERS_MAX)
+        return elab_fail(e, DIAG_E0210, ast_binder_range(binder)->span,
+                         "how many layers there are must be known when compiling, and at most %d",
+                         LAYERS_MAX);
+    Scope *saved = e->scope;
+    ValueTuple *tuple = elab_tuple(e, last > first ? (uint32_t)(last - first) : 0);
+    for (uint32_t i = 0; i < tuple->count; i++) {
+        e->scope = elab_scope_new(e, saved);
+        elab_bind(e, e->scope, binder->name, BINDING_LET, elab_int(e, first + i), binder->span);
+        tuple->items[i] = elab_expression(e, ast_comprehension_body(node));
+        e->scope = saved;
+        if (value_is(tuple->items[i], VALUE_POISON))
+            return tuple->items[i];
+    }
+    return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
+}
+
 /* ---- training ---------------------------------------------------------------------------------------------
  */
 
@@ -498,18 +538,29 @@ Value builtin_train(Elaborator *e, BuiltinCall *call) {
 /* ---- types and texts
  * ---------------------------------------------------------------------------------------- */
 
+/* An argument as a program writes it, where it is a number that is known. */
+static void add_argument(Elaborator *e, TextBuffer *text, Value value) {
+    int64_t known;
+    bool truth;
+    char number[NUMBER_TEXT_MAX];
+    value = elab_known_size(e, value);
+    if (elab_constant_bool(value, &truth))
+        text_add(text, truth ? "true" : "false");
+    else if (elab_constant_int(value, &known))
+        text_format(text, "%lld", (long long)known);
+    else if (value.kind == VALUE_CONSTANT)
+        text_append(text, number, number_print(number, value.dtype, value.bits));
+    else
+        text_add(text, value.kind == VALUE_UNIT ? "_" : elab_type_text(e, value));
+}
+
 const char *elab_layer_text(Elaborator *e, const ValueTuple *instance) {
     const LayerClass *layer = instance->layer;
     TextBuffer text = {.arena = e->sink->arena};
     text_format(&text, "%s(", layer->closure->name->text);
     for (uint32_t i = 0; i < layer->count && layer->roles[i] == ROLE_ARGUMENT; i++) {
-        Value value = elab_known_size(e, instance->items[i]);
-        int64_t known;
-        if (elab_constant_int(value, &known))
-            text_format(&text, "%s%lld", i ? ", " : "", (long long)known);
-        else
-            text_format(&text, "%s%s", i ? ", " : "",
-                        value.kind == VALUE_UNIT ? "_" : elab_type_text(e, value));
+        text_add(&text, i ? ", " : "");
+        add_argument(e, &text, instance->items[i]);
     }
     text_add(&text, ")");
     return text.text;

@@ -212,12 +212,9 @@ static Value declared_letter(Elaborator *e, const AstNode *type, Value value, co
 
 /* ---- layers ------------------------------------------------------------------------------------------- */
 
-static const LayerClass *find_layer(Elaborator *e, Name name, const Declared *d) {
-    Scope *saved = e->scope;
-    e->scope = d->scope;
-    Binding *binding = elab_lookup(e, name, NULL);
-    e->scope = saved;
-    if (!binding) {
+const LayerClass *elab_find_layer(Elaborator *e, Name name) {
+    Binding *binding = elab_find(e->globals, name);
+    if (!binding && !elab_find_builtin(name->text)) {
         elab_load_library(e);
         binding = elab_find(e->library, name);
     }
@@ -250,7 +247,7 @@ static bool check_layer_argument(Elaborator *e, const AstNode *type, const AstNo
 }
 
 static Value declared_layer(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
-    const LayerClass *layer = find_layer(e, type->name, d);
+    const LayerClass *layer = elab_find_layer(e, type->name);
     if (!layer)
         return elab_unknown_name(e, type->name, type->span, "type");
     if (value_is(value, VALUE_POISON))
