@@ -24,7 +24,9 @@
  * lane), but no parallel or vector loop, no append, barrier or tile.mma.  A variable declared outside may
  * only be changed by an accumulate statement (and not be read by the body otherwise): each lane folds its own
  * part and the lanes are combined in lane order at the end.  The tail runs masked with the same operations,
- * so the result of a lane never depends on the extent. for.unrolled  constant bounds; the body is repeated.
+ * so the result of a lane never depends on the extent.  `below N`: lanes whose index is not below N are masked
+ * too (constant bounds only: a register tile at the edge of a matrix).
+ *   for.unrolled  constant bounds; the body is repeated.
  * Variables.
  *   let      a value; var a mutable scalar (loop-carried state), changed by `=` and by accumulate `op=`,
  * where op is an associative row (add mul minimum maximum logical_or logical_and bitwise_*) or argmax/argmin
@@ -135,6 +137,7 @@ struct KernelStatement {
     KernelExpr *indices[4];
     KernelExpr *value, *value2;
     KernelExpr *begin, *end, *step; /* step NULL: 1 */
+    KernelExpr *below;              /* vector: a bound on the active lanes, or NULL */
     int64_t grain;                  /* parallel */
     KernelArray *balance;           /* parallel: indptr or NULL */
     KernelBlock body, otherwise;
@@ -150,6 +153,10 @@ typedef struct KernelParameter {
     KernelArray *array;       /* a buffer, or */
     KernelVariable *variable; /* a scalar */
 } KernelParameter;
+
+/* The epilogue of a matrix product: its first parameters are the rows and columns to finish (i64: first row, end
+ * of rows, first column, end of columns), its last one the product, which becomes the result. */
+enum { KERNEL_EPILOGUE_RANGE = 4, KERNEL_EPILOGUE_MOST = 64 /* parameters */ };
 
 struct Kernel {
     Arena *arena;

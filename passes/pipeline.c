@@ -8,6 +8,7 @@ const PassInfo pass_table[] = {
     {"simplify", pass_simplify, false,
      "folds constants, removes dead and repeated work, hoists out of loops"},
     {"fuse", pass_fuse, true, "gathers tensor computations into fused nodes, one kernel each"},
+    {"products", pass_products, false, "gives matrix products kernels, with the work on their results"},
     {"schedule", pass_schedule, true, "turns fused nodes into launches of kernels"},
     {"memory", pass_memory, true, "decides who owns which buffer: the host program"},
 };
@@ -19,6 +20,8 @@ static const struct {
     {"promote", "simplify", "the casts that promote adds are simplified"},
     {"promote", "fuse", "a kernel's arithmetic is in its compute dtype"},
     {"simplify", "fuse", "work that is dead, constant or hoisted must not be inside a kernel"},
+    {"fuse", "products", "what follows a product is one fused node"},
+    {"products", "schedule", "the fused nodes that products take must not become launches"},
     {"fuse", "schedule", "kernels are made of fused nodes"},
     {"schedule", "memory", "buffers are known once launches and calls are"},
 };

@@ -38,6 +38,7 @@ bool pass_pipeline_run(PassContext *context, IrModule *module, const PassOptions
 IrFunction *pass_promote(PassContext *context, IrFunction *function);
 IrFunction *pass_simplify(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse(PassContext *context, IrFunction *function);
+IrFunction *pass_products(PassContext *context, IrFunction *function);
 IrFunction *pass_schedule(PassContext *context, IrFunction *function);
 IrFunction *pass_memory(PassContext *context, IrFunction *function);
 

@@ -7,15 +7,16 @@
 #include "ir/text.h"
 #include "passes/lower.h"
 #include "passes/pipeline.h"
+#include "passes/schedule.h"
 
-static bool is_strided(const IrNode *tensor) {
+bool schedule_is_strided(const IrNode *tensor) {
     const IrFunction *function = tensor->region->function;
     return tensor->op == OP_param && !tensor->region->parent && function->parameter_contiguous &&
            !function->parameter_contiguous[tensor->attributes[0]];
 }
 
 /* Named after its last operation, for people. */
-static Name kernel_name(IrModule *module, const IrRegion *region) {
+Name schedule_kernel_name(IrModule *module, const IrRegion *region) {
     const IrNode *root = region->results.items[0];
     Op last = root->op;
     for (uint32_t i = region->nodes.count; i-- > 0;)
@@ -33,16 +34,16 @@ static void declare_inputs(Lower *l, IrNode *const *operands) {
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++) {
         l->inputs[i] = kernel_buffer(l->kernel, "x", ir_dtype(l->region->parameters.items[i]), false);
-        l->inputs[i]->is_pointwise = !is_strided(operands[i]);
+        l->inputs[i]->is_pointwise = !schedule_is_strided(operands[i]);
     }
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
+        for (uint32_t k = 0; schedule_is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
             l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
     l->output = kernel_buffer(l->kernel, "y", ir_dtype(l->region->results.items[0]), true);
 }
 
 /* Scalars were added while lowering: the output goes back to the end. */
-static void output_last(Lower *l) {
+void schedule_output_last(Lower *l) {
     KernelParameter output = {0};
     uint32_t next = 0, count = l->kernel->parameters.count;
     for (uint32_t i = 0; i < count; i++) {
@@ -55,7 +56,7 @@ static void output_last(Lower *l) {
     l->kernel->parameters.items[next] = output;
 }
 
-static void count_uses(Lower *l, const IrRegion *region) {
+void schedule_count_uses(Lower *l, const IrRegion *region) {
     for (uint32_t i = 0; i < region->nodes.count; i++)
         for (uint32_t k = 0; k < region->nodes.items[i]->operand_count; k++)
             l->uses[region->nodes.items[i]->operands[k]->id]++;
@@ -75,7 +76,7 @@ static bool same_text(const IrText *a, const IrText *b) {
     return a->bytes.count == b->bytes.count && !memcmp(a->bytes.items, b->bytes.items, a->bytes.count);
 }
 
-static uint32_t add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
+uint32_t schedule_add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
     IrText text = kernel_text(arena, kernel);
     for (uint32_t i = 0; i < module->kernels.count; i++) {
         IrText other = kernel_text(arena, module->kernels.items[i]);
@@ -89,7 +90,7 @@ static uint32_t add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
 /* ---- launches
  * ------------------------------------------------------------------------------------------------- */
 
-static IrNode *stride_of(IrBuilder *b, IrNode *tensor, int64_t axis) {
+IrNode *schedule_stride_of(IrBuilder *b, IrNode *tensor, int64_t axis) {
     IrType type = {.kind = IR_TENSOR, .dtype = DTYPE_i64};
     return ir_build(b, &(IrNodeSpec){.op = OP_stride,
                                      .operands = &tensor,
@@ -100,7 +101,7 @@ static IrNode *stride_of(IrBuilder *b, IrNode *tensor, int64_t axis) {
                                      .result_count = 1});
 }
 
-static IrNode *host_scalar(IrRewrite *rewrite, const IrNode *old) {
+IrNode *schedule_host_scalar(IrRewrite *rewrite, const IrNode *old) {
     if (ir_is_const(old))
         return ir_const(&rewrite->builder, ir_dtype(old), (uint64_t)old->attributes[0]);
     return ir_rewrite_value(rewrite, old);
@@ -114,13 +115,13 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
         vec_push(arena, &all, operands[i]);
     for (uint32_t i = 0; i < old->operand_count; i++)
         for (int64_t k = 0; l->strides[i][0] && k < ir_rank(operands[i]); k++)
-            vec_push(arena, &all, stride_of(&rewrite->builder, operands[i], k));
+            vec_push(arena, &all, schedule_stride_of(&rewrite->builder, operands[i], k));
     for (uint32_t i = 0; i < l->scalars.count; i++)
-        vec_push(arena, &all, host_scalar(rewrite, l->scalars.items[i].node));
+        vec_push(arena, &all, schedule_host_scalar(rewrite, l->scalars.items[i].node));
     IrType type = old->types[0];
     IrNode *dims[IR_MAX_RANK];
     for (uint32_t k = 0; k < type.rank; k++)
-        dims[k] = host_scalar(rewrite, type.dims[k]);
+        dims[k] = schedule_host_scalar(rewrite, type.dims[k]);
     type.dims = dims;
     int64_t attributes[2] = {kernel, -1};
     return ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
@@ -138,17 +139,17 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     PassContext *context = rewrite->context;
     IrModule *module = rewrite->builder.function->module;
     Lower l = {.arena = context->arena, .region = old->regions[0]};
-    l.kernel = kernel_new(module->arena, module->names, kernel_name(module, l.region));
+    l.kernel = kernel_new(module->arena, module->names, schedule_kernel_name(module, l.region));
     l.kernel->span = old->span;
     l.space = fuse_space(l.region);
     l.uses = ARENA_ARRAY(l.arena, uint32_t, l.region->function->node_count);
     l.reduced = ARENA_ARRAY(l.arena, KernelVariable *, l.region->function->node_count);
-    count_uses(&l, l.region);
+    schedule_count_uses(&l, l.region);
     declare_inputs(&l, operands);
     lower_open(&l, &l.kernel->body, NULL);
     lower_nest(&l);
-    output_last(&l);
-    return build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
+    schedule_output_last(&l);
+    return build_launch(rewrite, old, operands, &l, schedule_add_kernel(context->arena, module, l.kernel));
 }
 
 IrFunction *pass_schedule(PassContext *context, IrFunction *function) {

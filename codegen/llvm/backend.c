@@ -226,9 +226,10 @@ static bool need_kernel(Compilation *c, const Kernel *kernel, int64_t number) {
 static bool need_kernels(Compilation *c, const IrRegion *region) {
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         const IrNode *node = region->nodes.items[i];
-        if (node->op == OP_launch &&
-            !need_kernel(c, c->module->kernels.items[node->attributes[0]], node->attributes[0]))
-            return false;
+        for (uint32_t k = 0; k < host_kernel_count(node); k++)
+            if (node->attributes[k] >= 0 &&
+                !need_kernel(c, c->module->kernels.items[node->attributes[k]], node->attributes[k]))
+                return false;
         for (uint32_t k = 0; k < node->region_count; k++)
             if (!need_kernels(c, node->regions[k]))
                 return false;

@@ -37,6 +37,10 @@ typedef struct HostPlan {
     Digest key; /* of the canonical form: equal for functions that differ in their tables and names only */
 } HostPlan;
 
+/* The first attributes of a node that are kernel numbers (-1: none). */
+uint32_t host_kernel_count(const IrNode *node);
+const char *host_kernel_symbol(const HostPlan *plan, const IrNode *node, uint32_t index);
+
 void host_plan(HostPlan *plan, const IrFunction *function, const char *const *kernel_symbols, Arena *arena);
 
 /* ---- host.c ---------------------------------------------------------------------------------------- */

@@ -213,7 +213,10 @@ int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     join_batches(product);
     int32_t dtype = product->out.dtype;
     bool library = (dtype == RT_f32 || dtype == RT_f64) && product_fits_blas(product) && blas_get();
-    int32_t failed = library ? product_by_blas(ctx, product, span) : product_by_loops(ctx, product, span);
+    bool own = product->code && product->code->own && !(library && !product_prefers_kernel(product));
+    int32_t failed = own       ? product_by_kernel(ctx, product)
+                     : library ? product_by_blas(ctx, product, span)
+                               : product_by_loops(ctx, product, span);
     if (!failed && temporary) {
         gmxrt_view from = result;
         from.data = temporary->data;
@@ -224,27 +227,45 @@ int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     return failed;
 }
 
-int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
-                     uint64_t span) {
+static int32_t compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
+    if (product->k == 0) {
+        product->blocks = 1;
+        product->block = product->m;
+        gmxrt_parallel_for(ctx, zero_body, product, product->batches, 1);
+        return 0;
+    }
+    if (product->out.dtype == RT_f16 || product->out.dtype == RT_bf16) {
+        return product_in_f32(ctx, product, span);
+    }
+    return product_compute(ctx, product, span);
+}
+
+int32_t gmxrt_product(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
+                      gmxrt_kernel own, gmxrt_kernel epilogue, const int64_t *arguments, int64_t count,
+                      uint64_t span) {
     if (check(ctx, a, b, out, span) != 0) {
         return 1;
     }
-    Product product = {.a = linalg_expand(a, out), .b = linalg_expand(b, out), .out = *out};
+    if (view_size(out) == 0) {
+        return 0;
+    }
+    int32_t failed = 0;
+    ProductCode code = {own, epilogue, arguments, count, &failed};
+    Product product = {.a = linalg_expand(a, out), .b = linalg_expand(b, out), .out = *out, .code = &code};
     product.m = out->shape[out->rank - 2];
     product.n = out->shape[out->rank - 1];
     product.k = a->shape[a->rank - 1];
     product.batches = shape_product(out->rank - 2, out->shape);
-    if (view_size(out) == 0) {
-        return 0;
+    if (compute(ctx, &product, span) != 0) {
+        return 1;
     }
-    if (product.k == 0) {
-        product.blocks = 1;
-        product.block = product.m;
-        gmxrt_parallel_for(ctx, zero_body, &product, product.batches, 1);
-        return 0;
+    if (!product.is_finished) {
+        product_finish_all(ctx, &product, out);
     }
-    if (out->dtype == RT_f16 || out->dtype == RT_bf16) {
-        return product_in_f32(ctx, &product, span);
-    }
-    return product_compute(ctx, &product, span);
+    return __atomic_load_n(&failed, __ATOMIC_RELAXED);
+}
+
+int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
+                     uint64_t span) {
+    return gmxrt_product(ctx, a, b, out, NULL, NULL, NULL, 0, span);
 }

@@ -4,6 +4,14 @@
 
 #include "runtime/rt/gmxrt.h"
 
+/* What the compiler gives: see gmxrt_product.  `failed` is set by the epilogue, on any thread. */
+typedef struct ProductCode {
+    gmxrt_kernel own, epilogue; /* either may be NULL */
+    const int64_t *arguments;   /* of the epilogue */
+    int64_t count;
+    int32_t *failed;
+} ProductCode;
+
 /* One product per batch: out [m, n] = a [m, k] @ b [k, n]; strides are in elements.  `out` has
  * unit stride along n.  The work is cut into `tasks` = batches * blocks pieces of `block` rows (or
  * columns, if `split_columns`), which depends on the shape alone. */
@@ -12,6 +20,9 @@ typedef struct Product {
     int64_t m, n, k;
     int64_t batches, blocks, block;
     bool split_columns;
+    const ProductCode *code; /* the compiler's kernels, or NULL */
+    bool is_turned;          /* out is the transposed of what the epilogue sees */
+    bool is_finished;        /* the epilogue has run on all of out */
 } Product;
 
 /* One piece: the addresses of its operands and its extents. */
@@ -33,6 +44,15 @@ bool product_fits_blas(const Product *product);
 int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span);
 /* f16 and bf16: widened to f32, multiplied and accumulated there, rounded once. */
 int32_t product_in_f32(gmxrt_ctx *ctx, Product *product, uint64_t span);
+/* By the compiler's kernel, which must be there (product.c); `out` has unit stride along n. */
+int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product);
+/* Would that be faster than the library? (product_choice.c) */
+bool product_prefers_kernel(const Product *product);
+/* Runs the epilogue, if there is one, over rows and columns of `out` as the program sees it. */
+void product_finish(gmxrt_ctx *ctx, const Product *product, int64_t first_row, int64_t rows,
+                    int64_t first_column, int64_t columns);
+/* The same over all of `out`, in parallel. */
+void product_finish_all(gmxrt_ctx *ctx, const Product *product, const gmxrt_view *out);
 /* Any layout of `out`, by whichever way is there. */
 int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span);
 

@@ -44,10 +44,23 @@ bool product_fits_blas(const Product *product) {
 
 typedef struct Call {
     Product product; /* first: product_run hands it to the body */
+    gmxrt_ctx *ctx;
     const Blas *blas;
     Operand a, b;
     int ldc;
 } Call;
+
+/* The epilogue over what task number `task` has computed. */
+static void finish_piece(const Call *call, int64_t task, const Piece *piece) {
+    const Product *product = &call->product;
+    int64_t first = task % product->blocks * product->block, batch = task / product->blocks;
+    int64_t row = product->split_columns ? 0 : first, column = product->split_columns ? first : 0;
+    if (product->is_turned) { /* a row of out is a column here */
+        product_finish(call->ctx, product, row, piece->m, batch * product->n + column, piece->n);
+    } else {
+        product_finish(call->ctx, product, batch * product->m + row, piece->m, column, piece->n);
+    }
+}
 
 static void gemm_body(void *arguments, int64_t begin, int64_t end) {
     const Call *call = arguments;
@@ -64,6 +77,7 @@ static void gemm_body(void *arguments, int64_t begin, int64_t end) {
                               (const double *)piece.a, call->a.leading, (const double *)piece.b,
                               call->b.leading, 0.0, (double *)piece.out, call->ldc);
         }
+        finish_piece(call, task, &piece);
     }
 }
 
@@ -86,6 +100,7 @@ static void gemv_body(void *arguments, int64_t begin, int64_t end) {
                               call->a.leading, (const double *)piece.b, step, 0.0, (double *)piece.out,
                               call->ldc);
         }
+        finish_piece(call, task, &piece);
     }
 }
 
@@ -106,6 +121,7 @@ static void make_column(Product *product) {
     transpose_view(&product->out);
     product->m = product->n;
     product->n = 1;
+    product->is_turned = true;
 }
 
 /* BLAS needs a positive step; 0 (a repeated element) and a reversed vector are packed. */
@@ -120,7 +136,7 @@ int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span) {
         make_column(product);
     }
     bool vector = product->n == 1;
-    Call call = {.blas = blas_get()};
+    Call call = {.ctx = ctx, .blas = blas_get()};
     int32_t failed = 0;
     if (!describe(&product->a, &call.a)) {
         failed = product_pack(ctx, &product->a, &packed_a, span);
@@ -135,6 +151,7 @@ int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span) {
         call.ldc = (int)(product->m == 1 ? product->n : step);
         call.product = *product;
         product_run(ctx, &call.product, vector ? GEMV_ROWS : GEMM_ROWS, vector ? gemv_body : gemm_body);
+        product->is_finished = true;
     }
     gmxrt_buffer_release(packed_a);
     gmxrt_buffer_release(packed_b);

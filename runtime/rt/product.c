@@ -1,0 +1,180 @@
+/* Matrix products by the compiler's kernels: cutting the work, and finishing it block by block.
+ *
+ * An element's bits do not depend on where the work is cut (passes/lower_product.h), so the cuts only have to
+ * keep caches warm and threads busy; they depend on the shape alone all the same. */
+#include "runtime/rt/internal.h"
+
+#include "runtime/rt/matmul.h"
+
+#include <string.h>
+
+/* Rows of a that stay in the second-level cache while columns of b go by; multiply-adds that are worth a task;
+ * tasks that a single product is cut into if it is large enough; the columns of the widest tile. */
+enum { TASK_ROWS = 192, TASK_WORK = 1 << 19, TASKS_WANTED = 16, TILE_BYTES = 192 };
+
+/* ---- epilogues ----------------------------------------------------------------------------- */
+
+static void finish(gmxrt_ctx *ctx, const ProductCode *code, int64_t first_row, int64_t rows,
+                   int64_t first_column, int64_t columns) {
+    int64_t arguments[GMXRT_EPILOGUE_MOST];
+    memcpy(arguments, code->arguments, (size_t)code->count * sizeof *arguments);
+    arguments[0] = first_row;
+    arguments[1] = first_row + rows;
+    arguments[2] = first_column;
+    arguments[3] = first_column + columns;
+    if (code->epilogue(ctx, arguments) != 0) {
+        __atomic_store_n(code->failed, 1, __ATOMIC_RELAXED);
+    }
+}
+
+void product_finish(gmxrt_ctx *ctx, const Product *product, int64_t first_row, int64_t rows,
+                    int64_t first_column, int64_t columns) {
+    const ProductCode *code = product->code;
+    if (!code || !code->epilogue) {
+        return;
+    }
+    if (product->is_turned) {
+        finish(ctx, code, first_column, columns, first_row, rows);
+    } else {
+        finish(ctx, code, first_row, rows, first_column, columns);
+    }
+}
+
+typedef struct FinishCall {
+    gmxrt_ctx *ctx;
+    const ProductCode *code;
+    int64_t columns;
+} FinishCall;
+
+static void finish_body(void *arguments, int64_t begin, int64_t end) {
+    const FinishCall *call = arguments;
+    finish(call->ctx, call->code, begin, end - begin, 0, call->columns);
+}
+
+void product_finish_all(gmxrt_ctx *ctx, const Product *product, const gmxrt_view *out) {
+    if (!product->code || !product->code->epilogue) {
+        return;
+    }
+    int64_t columns = out->shape[out->rank - 1], rows = view_size(out) / columns;
+    FinishCall call = {ctx, product->code, columns};
+    gmxrt_parallel_for(ctx, finish_body, &call, rows, 16384 / columns + 1);
+}
+
+/* ---- cutting ------------------------------------------------------------------------------- */
+
+/* The work: batches (all axes but the last of them; the last in runs) x rows x columns. */
+typedef struct KernelCall {
+    const Product *product;
+    gmxrt_ctx *ctx;
+    int64_t inner;                    /* extent of the last batch axis */
+    int64_t a_batch, b_batch, c_batch; /* its strides */
+    int64_t run, runs;                /* matrices of it in a task; tasks along it */
+    int64_t rows, row_blocks, columns, column_blocks;
+} KernelCall;
+
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int64_t ceil_divide(int64_t a, int64_t b) {
+    return (a - 1) / b + 1;
+}
+
+/* x * y for positive numbers; large is large. */
+static int64_t times(int64_t x, int64_t y) {
+    int64_t product;
+    return __builtin_mul_overflow(x, y, &product) ? INT64_MAX : product;
+}
+
+static void cut(KernelCall *call) {
+    const Product *p = call->product;
+    int64_t work = times(times(p->m, p->n), p->k), tile = TILE_BYTES / rt_dtype_bytes(p->out.dtype);
+    call->row_blocks = ceil_divide(p->m, TASK_ROWS);
+    call->rows = ceil_divide(ceil_divide(p->m, call->row_blocks), 8) * 8;
+    call->row_blocks = ceil_divide(p->m, call->rows);
+    int64_t tasks = times(p->batches, call->row_blocks);
+    int64_t wanted = tasks < TASKS_WANTED ? TASKS_WANTED / tasks : 1;
+    wanted = smaller(wanted, work / call->row_blocks / TASK_WORK + 1);
+    call->columns = ceil_divide(ceil_divide(p->n, wanted), tile) * tile;
+    call->column_blocks = ceil_divide(p->n, call->columns);
+    call->run = 1;
+    if (call->row_blocks == 1 && call->column_blocks == 1) {
+        call->run = smaller(call->inner, TASK_WORK / smaller(work, TASK_WORK));
+    }
+    call->runs = ceil_divide(call->inner, call->run);
+}
+
+/* Element offsets of the matrices that outer batch number `outer` begins with. */
+static void offsets(const Product *p, int64_t outer, int64_t *at_a, int64_t *at_b, int64_t *at_c) {
+    *at_a = *at_b = *at_c = 0;
+    for (int32_t i = p->out.rank - 4; i >= 0; i--) {
+        int64_t index = outer % p->out.shape[i];
+        outer /= p->out.shape[i];
+        *at_a += index * p->a.strides[i];
+        *at_b += index * p->b.strides[i];
+        *at_c += index * p->out.strides[i];
+    }
+}
+
+static void run_task(const KernelCall *call, int64_t task) {
+    const Product *p = call->product;
+    int32_t r = p->out.rank - 2, c = r + 1;
+    int64_t bytes = rt_dtype_bytes(p->out.dtype), at_a, at_b, at_c;
+    int64_t column = task % call->column_blocks * call->columns;
+    task /= call->column_blocks;
+    int64_t row = task % call->row_blocks * call->rows;
+    task /= call->row_blocks;
+    int64_t first = task % call->runs * call->run, outer = task / call->runs;
+    offsets(p, outer, &at_a, &at_b, &at_c);
+    at_a += first * call->a_batch + row * p->a.strides[r];
+    at_b += first * call->b_batch + column * p->b.strides[c];
+    at_c += first * call->c_batch + row * p->out.strides[r] + column;
+    int64_t run = smaller(call->run, call->inner - first), rows = smaller(call->rows, p->m - row);
+    int64_t columns = smaller(call->columns, p->n - column);
+    int64_t arguments[] = {(int64_t)(intptr_t)((const char *)p->a.data + at_a * bytes),
+                           (int64_t)(intptr_t)((const char *)p->b.data + at_b * bytes),
+                           run,
+                           rows,
+                           columns,
+                           p->k,
+                           call->a_batch,
+                           p->a.strides[r],
+                           p->a.strides[c],
+                           call->b_batch,
+                           p->b.strides[r],
+                           p->b.strides[c],
+                           call->c_batch,
+                           p->out.strides[r],
+                           (int64_t)(intptr_t)((char *)p->out.data + at_c * bytes)};
+    if (p->code->own(call->ctx, arguments) != 0) {
+        __atomic_store_n(p->code->failed, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    if (p->code->epilogue) {
+        int64_t matrix = outer * call->inner + first;
+        int64_t all = run > 1 ? run * p->m : rows;
+        product_finish(call->ctx, p, matrix * p->m + row, all, column, columns);
+    }
+}
+
+static void kernel_body(void *arguments, int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; task++) {
+        run_task(arguments, task);
+    }
+}
+
+int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product) {
+    KernelCall call = {.product = product, .ctx = ctx, .inner = 1};
+    int32_t last = product->out.rank - 3;
+    if (last >= 0) {
+        call.inner = product->out.shape[last];
+        call.a_batch = product->a.strides[last];
+        call.b_batch = product->b.strides[last];
+        call.c_batch = product->out.strides[last];
+    }
+    cut(&call);
+    int64_t tasks = product->batches / call.inner * call.runs * call.row_blocks * call.column_blocks;
+    gmxrt_parallel_for(ctx, kernel_body, &call, tasks, 1);
+    product->is_finished = true;
+    return __atomic_load_n(product->code->failed, __ATOMIC_RELAXED);
+}
