@@ -305,7 +305,8 @@ static bool verify_product(Verifier *v, const IrNode *node) {
     REQUIRE(epilogue >= -1 && epilogue < module->kernels.count, "no kernel %lld", (long long)epilogue);
     uint32_t given = node->operand_count - 2;
     uint32_t taken = epilogue < 0 ? 0 : module->kernels.items[epilogue]->parameters.count;
-    REQUIRE(epilogue < 0 ? !given : taken == KERNEL_EPILOGUE_RANGE + given + 1, "the epilogue has %u parameters", taken);
+    REQUIRE(epilogue < 0 ? !given : taken == KERNEL_EPILOGUE_RANGE + given + 1,
+            "the epilogue has %u parameters", taken);
     return true;
 }
 

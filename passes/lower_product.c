@@ -10,7 +10,15 @@
  * store the same.  Columns beyond the last are masked. */
 #include "passes/lower_product.h"
 
-enum { ROWS = 8, MOST_VECTORS = 3, VECTOR_BYTES = 64, DEPTH = 256, DIRECT_ROWS = 24, DIRECT_ELEMENTS = 8192, STREAMS = 8 };
+enum {
+    ROWS = 8,
+    MOST_VECTORS = 3,
+    VECTOR_BYTES = 64,
+    DEPTH = 256,
+    DIRECT_ROWS = 24,
+    DIRECT_ELEMENTS = 8192,
+    STREAMS = 8
+};
 
 typedef struct Build {
     Kernel *kernel;
@@ -94,8 +102,7 @@ static void for_columns(Build *b, KernelBlock *block, Tile *tile, int64_t row,
         KernelStatement *whole = loop(b, block, LOOP_VECTOR, "j", integer(b, 0), integer(b, sure));
         body(b, &whole->body, tile, row, use(b, whole->variable));
     }
-    KernelStatement *last =
-        loop(b, block, LOOP_VECTOR, "j", integer(b, sure), integer(b, sure + b->lanes));
+    KernelStatement *last = loop(b, block, LOOP_VECTOR, "j", integer(b, sure), integer(b, sure + b->lanes));
     last->below = tile->width;
     body(b, &last->body, tile, row, use(b, last->variable));
 }
@@ -138,8 +145,8 @@ static void multiply_columns(Build *b, KernelBlock *block, Tile *tile, int64_t r
     set_sum(b, block, tile, row, j, multiply_add(b, step->factor, y, sum_at(b, tile, row, j)));
 }
 
-/* The rows of a after the tile's, and a like part of the next matrix b, as if both were dense: small matrices of
- * a batch come from memory too fast for the machine to foresee. */
+/* The rows of a after the tile's, and a like part of the next matrix b, as if both were dense: small matrices
+ * of a batch come from memory too fast for the machine to foresee. */
 static void prefetch(Build *b, KernelBlock *block, KernelExpr *p) {
     KernelExpr *along = mul(b, p, integer(b, ROWS));
     KernelExpr *next_a = add(b, b->next_a, along), *next_b = add(b, b->next_b, along);
@@ -170,8 +177,7 @@ static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExp
     Tile tile = {.vectors = vectors, .width = width};
     KernelExpr *last = binary(b, OP_sub, use(b, b->m), integer(b, 1));
     for (int64_t row = 0; row < ROWS; row++) {
-        KernelExpr *i =
-            let(b, block, "i", binary(b, OP_minimum, add(b, first, integer(b, row)), last));
+        KernelExpr *i = let(b, block, "i", binary(b, OP_minimum, add(b, first, integer(b, row)), last));
         tile.from_a[row] = let(b, block, "from_a", add(b, b->at_a, mul(b, i, use(b, b->a_row))));
         KernelExpr *at_c = add(b, add(b, b->at_c, mul(b, i, use(b, b->c_row))), b->column);
         tile.from_c[row] = let(b, block, "from_c", at_c);
@@ -204,8 +210,7 @@ static void pack(Build *b, KernelBlock *block, KernelExpr *width, int64_t vector
     from = add(b, add(b, b->at_b, from), mul(b, b->column, use(b, b->b_column)));
     from = let(b, block, "from", from);
 
-    KernelStatement *rows =
-        kernel_if(b->kernel, block, binary(b, OP_eq, use(b, b->b_column), integer(b, 1)));
+    KernelStatement *rows = kernel_if(b->kernel, block, binary(b, OP_eq, use(b, b->b_column), integer(b, 1)));
     KernelStatement *p = loop(b, &rows->body, LOOP_SERIAL, "p", integer(b, 0), count);
     KernelExpr *at = let(b, &p->body, "at", add(b, from, mul(b, use(b, p->variable), use(b, b->b_row))));
     KernelStatement *j = loop(b, &p->body, LOOP_VECTOR, "j", integer(b, 0), width);
@@ -233,8 +238,8 @@ static void pack(Build *b, KernelBlock *block, KernelExpr *width, int64_t vector
 static void column_of_tiles(Build *b, KernelBlock *block, KernelExpr *left, int64_t vectors) {
     if (b->packed)
         pack(b, block, left, vectors);
-    KernelStatement *rows = kernel_for(b->kernel, block, LOOP_SERIAL, "i", integer(b, 0), use(b, b->m),
-                                       integer(b, ROWS));
+    KernelStatement *rows =
+        kernel_for(b->kernel, block, LOOP_SERIAL, "i", integer(b, 0), use(b, b->m), integer(b, ROWS));
     tile_rows(b, &rows->body, use(b, rows->variable), left, vectors);
 }
 
@@ -242,8 +247,7 @@ static void column_of_tiles(Build *b, KernelBlock *block, KernelExpr *left, int6
 static void columns(Build *b, KernelBlock *block) {
     KernelVariable *column = kernel_variable(b->kernel, KERNEL_VAR, "column", DTYPE_i64);
     kernel_declare(b->kernel, block, column, integer(b, 0));
-    KernelStatement *more =
-        kernel_while(b->kernel, block, binary(b, OP_lt, use(b, column), use(b, b->n)));
+    KernelStatement *more = kernel_while(b->kernel, block, binary(b, OP_lt, use(b, column), use(b, b->n)));
     b->column = let(b, &more->body, "at_column", use(b, column));
     KernelExpr *left = let(b, &more->body, "left", binary(b, OP_sub, use(b, b->n), b->column));
     KernelExpr *is_long = binary(b, OP_gt, left, integer(b, 4 * b->lanes));
@@ -331,12 +335,18 @@ static void declare_parameters(Build *b) {
     struct {
         KernelVariable **variable;
         const char *name;
-    } const scalars[] = {{&b->batches, "batches"}, {&b->m, "m"},
-                         {&b->n, "n"},             {&b->k, "k"},
-                         {&b->a_batch, "a_batch"}, {&b->a_row, "a_row"},
-                         {&b->a_column, "a_column"}, {&b->b_batch, "b_batch"},
-                         {&b->b_row, "b_row"},     {&b->b_column, "b_column"},
-                         {&b->c_batch, "c_batch"}, {&b->c_row, "c_row"}};
+    } const scalars[] = {{&b->batches, "batches"},
+                         {&b->m, "m"},
+                         {&b->n, "n"},
+                         {&b->k, "k"},
+                         {&b->a_batch, "a_batch"},
+                         {&b->a_row, "a_row"},
+                         {&b->a_column, "a_column"},
+                         {&b->b_batch, "b_batch"},
+                         {&b->b_row, "b_row"},
+                         {&b->b_column, "b_column"},
+                         {&b->c_batch, "c_batch"},
+                         {&b->c_row, "c_row"}};
     b->a = kernel_buffer(b->kernel, "a", b->dtype, false);
     b->b = kernel_buffer(b->kernel, "b", b->dtype, false);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
@@ -371,8 +381,7 @@ Kernel *lower_product(Arena *arena, Interner *names, Dtype dtype) {
         kernel_if(b.kernel, &dot->otherwise, binary(&b, OP_logical_and, few, unit_rows));
     depths(&b, matrices(&b, &direct->body));
     KernelExpr *size = integer(&b, DEPTH * MOST_VECTORS * b.lanes);
-    b.packed =
-        kernel_alloc(b.kernel, &direct->otherwise, KERNEL_SCRATCH, "block", dtype, &size, 1)->array;
+    b.packed = kernel_alloc(b.kernel, &direct->otherwise, KERNEL_SCRATCH, "block", dtype, &size, 1)->array;
     depths(&b, matrices(&b, &direct->otherwise));
     return b.kernel;
 }

@@ -1,10 +1,10 @@
 /* products: matrix products get kernels of their own, and take the elementwise work on their results along.
  *
  * in    matmul and fused nodes
- * out   matmul nodes of f32, f64, halves and integers are `product` nodes, which name the kernel of their dtype
- * (lower_product.h). A fused node that reads a product element by element, and is the only one to use it, is
- * gone: it is the product's epilogue, a kernel over a range of rows and columns of the result, which runs while
- * that range is in cache. */
+ * out   matmul nodes of f32, f64, halves and integers are `product` nodes, which name the kernel of their
+ * dtype (lower_product.h). A fused node that reads a product element by element, and is the only one to use
+ * it, is gone: it is the product's epilogue, a kernel over a range of rows and columns of the result, which
+ * runs while that range is in cache. */
 #include "passes/lower_product.h"
 #include "passes/pipeline.h"
 #include "passes/schedule.h"
@@ -56,10 +56,12 @@ static int32_t product_operand(const Products *products, const IrNode *fused) {
     return found;
 }
 
-/* ---- epilogues ------------------------------------------------------------------------------------------ */
+/* ---- epilogues ------------------------------------------------------------------------------------------
+ */
 
 /* The range first, then inputs but for the product, strides and scalars, then the product and result. */
-static void declare_inputs(Lower *l, IrNode *const *operands, uint32_t product, KernelExpr *range[KERNEL_EPILOGUE_RANGE]) {
+static void declare_inputs(Lower *l, IrNode *const *operands, uint32_t product,
+                           KernelExpr *range[KERNEL_EPILOGUE_RANGE]) {
     static const char *const names[] = {"first_row", "end_row", "first_column", "end_column"};
     uint32_t count = l->region->parameters.count;
     for (int i = 0; i < KERNEL_EPILOGUE_RANGE; i++)
@@ -70,7 +72,8 @@ static void declare_inputs(Lower *l, IrNode *const *operands, uint32_t product, 
         if (i != product)
             l->inputs[i] = kernel_buffer(l->kernel, "x", ir_dtype(l->region->parameters.items[i]), false);
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; i != product && schedule_is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
+        for (uint32_t k = 0; i != product && schedule_is_strided(operands[i]) && k < ir_rank(operands[i]);
+             k++)
             l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
     l->output = kernel_buffer(l->kernel, "y", ir_dtype(l->region->results.items[0]), true);
     l->inputs[product] = l->output;

@@ -4,10 +4,10 @@
  * out   no fused nodes; module->kernels has one kernel per launch (equal kernels are one), launches take the
  * input tensors first, then the scalars that the kernel's parameters ask for: extents, strides of strided
  * parameters, data scalars */
+#include "passes/schedule.h"
 #include "ir/text.h"
 #include "passes/lower.h"
 #include "passes/pipeline.h"
-#include "passes/schedule.h"
 
 bool schedule_is_strided(const IrNode *tensor) {
     const IrFunction *function = tensor->region->function;

@@ -167,8 +167,9 @@ static LLVMValueRef kernel_address(Host *host, const IrNode *node, uint32_t inde
         return LLVMConstNull(host->pointer);
     LLVMValueRef function = LLVMGetNamedFunction(host->build.module, symbol);
     LLVMTypeRef types[] = {host->pointer, host->pointer};
-    return function ? function
-                    : LLVMAddFunction(host->build.module, symbol, LLVMFunctionType(host->i32, types, 2, false));
+    return function
+               ? function
+               : LLVMAddFunction(host->build.module, symbol, LLVMFunctionType(host->i32, types, 2, false));
 }
 
 _Static_assert(KERNEL_EPILOGUE_RANGE == GMXRT_EPILOGUE_RANGE && KERNEL_EPILOGUE_MOST == GMXRT_EPILOGUE_MOST,

@@ -119,11 +119,11 @@ typedef struct gmxrt_view {
  * N or the batch in blocks that depend on the shape alone.  `out` may not overlap a or b. */
 int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
                      uint64_t span);
-/* Compiled kernels: nonzero after ctx->error was set.  arguments[k] holds parameter k: an address or the bits of
- * a scalar. */
+/* Compiled kernels: nonzero after ctx->error was set.  arguments[k] holds parameter k: an address or the bits
+ * of a scalar. */
 typedef int32_t (*gmxrt_kernel)(gmxrt_ctx *ctx, const int64_t *arguments);
-/* gmxrt_matmul into a contiguous `out`, by `own` (passes/lower_product.h) where product_choice.c prefers it or
- * there is no library, and then, block by block, `epilogue` (or NULL) over the rows of `out`, which are
+/* gmxrt_matmul into a contiguous `out`, by `own` (passes/lower_product.h) where product_choice.c prefers it
+ * or there is no library, and then, block by block, `epilogue` (or NULL) over the rows of `out`, which are
  * numbered through all batches.  The first GMXRT_EPILOGUE_RANGE of its `count` arguments are set here: first
  * row, end of rows, first column, end of columns.  Halves: `own` is the kernel of f32. */
 #define GMXRT_EPILOGUE_RANGE 4

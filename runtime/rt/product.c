@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* Rows of a that stay in the second-level cache while columns of b go by; multiply-adds that are worth a task;
- * tasks that a single product is cut into if it is large enough; the columns of the widest tile. */
+/* Rows of a that stay in the second-level cache while columns of b go by; multiply-adds that are worth a
+ * task; tasks that a single product is cut into if it is large enough; the columns of the widest tile. */
 enum { TASK_ROWS = 192, TASK_WORK = 1 << 19, TASKS_WANTED = 16, TILE_BYTES = 192 };
 
 /* ---- epilogues ----------------------------------------------------------------------------- */
@@ -66,9 +66,9 @@ void product_finish_all(gmxrt_ctx *ctx, const Product *product, const gmxrt_view
 typedef struct KernelCall {
     const Product *product;
     gmxrt_ctx *ctx;
-    int64_t inner;                    /* extent of the last batch axis */
+    int64_t inner;                     /* extent of the last batch axis */
     int64_t a_batch, b_batch, c_batch; /* its strides */
-    int64_t run, runs;                /* matrices of it in a task; tasks along it */
+    int64_t run, runs;                 /* matrices of it in a task; tasks along it */
     int64_t rows, row_blocks, columns, column_blocks;
 } KernelCall;
 
