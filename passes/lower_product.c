@@ -11,7 +11,7 @@
 #include "passes/lower_product.h"
 
 enum {
-    ROWS = 8,
+    ROWS_LOG2 = 3, ROWS = 1 << ROWS_LOG2,
     MOST_VECTORS = 3,
     VECTOR_BYTES = 64,
     DEPTH = 256,
@@ -107,6 +107,14 @@ static void for_columns(Build *b, KernelBlock *block, Tile *tile, int64_t row,
     body(b, &last->body, tile, row, use(b, last->variable));
 }
 
+static void for_all_columns(Build *b, KernelBlock *block, Tile *tile, int64_t row,
+                            void (*body)(Build *b, KernelBlock *block, Tile *tile, int64_t row,
+                                         KernelExpr *j)) {
+    KernelExpr *end = integer(b, tile->vectors * b->lanes);
+    KernelStatement *whole = loop(b, block, LOOP_VECTOR, "j", integer(b, 0), end);
+    body(b, &whole->body, tile, row, use(b, whole->variable));
+}
+
 static KernelExpr *sum_at(Build *b, Tile *tile, int64_t row, KernelExpr *j) {
     return kernel_load(b->kernel, tile->sums, (KernelExpr *[]){integer(b, row), j}, 2);
 }
@@ -148,10 +156,29 @@ static void multiply_columns(Build *b, KernelBlock *block, Tile *tile, int64_t r
 /* The rows of a after the tile's, and a like part of the next matrix b, as if both were dense: small matrices
  * of a batch come from memory too fast for the machine to foresee. */
 static void prefetch(Build *b, KernelBlock *block, KernelExpr *p) {
-    KernelExpr *along = mul(b, p, integer(b, ROWS));
-    KernelExpr *next_a = add(b, b->next_a, along), *next_b = add(b, b->next_b, along);
-    kernel_prefetch(b->kernel, block, b->a, &next_a, 1);
+    KernelExpr *along = mul(b, p, b->packed ? use(b, b->b_row) : integer(b, ROWS));
+    KernelExpr *next_b = add(b, b->next_b, along);
     kernel_prefetch(b->kernel, block, b->b, &next_b, 1);
+    if (b->packed)
+        return;
+    KernelExpr *next_a = add(b, b->next_a, along);
+    kernel_prefetch(b->kernel, block, b->a, &next_a, 1);
+}
+
+/* Where the tile of rows from `first` on prefetches.  Packed: one vector of the next block's columns, another for
+ * each tile. */
+static void choose_prefetch(Build *b, KernelBlock *block, KernelExpr *first, int64_t vectors) {
+    if (b->packed) {
+        KernelExpr *number = binary(b, OP_right_shift, first, integer(b, ROWS_LOG2));
+        KernelExpr *vector = binary(b, OP_minimum, number, integer(b, vectors - 1));
+        KernelExpr *beyond = mul(b, add(b, vector, integer(b, vectors)), integer(b, b->lanes));
+        b->next_b = let(b, block, "next_b", add(b, add(b, b->at_b, b->column), beyond));
+        return;
+    }
+    KernelExpr *beyond = mul(b, add(b, first, integer(b, ROWS)), use(b, b->a_row));
+    b->next_a = let(b, block, "next_a", add(b, b->at_a, beyond));
+    b->next_b = add(b, add(b, b->at_b, use(b, b->b_batch)), mul(b, first, use(b, b->k)));
+    b->next_b = let(b, block, "next_b", b->next_b);
 }
 
 static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
@@ -163,12 +190,15 @@ static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
     else
         step.from_b = add(b, add(b, b->at_b, mul(b, at, use(b, b->b_row))), b->column);
     step.from_b = let(b, &p->body, "from_b", step.from_b);
-    for_columns(b, &p->body, &step.tile, 0, read_columns);
+    if (b->packed) /* what lies beyond the columns that exist is never stored */
+        for_all_columns(b, &p->body, &step.tile, 0, read_columns);
+    else
+        for_columns(b, &p->body, &step.tile, 0, read_columns);
     KernelExpr *along = let(b, &p->body, "along", mul(b, at, use(b, b->a_column)));
     prefetch(b, &p->body, at);
     for (int64_t row = 0; row < ROWS; row++) {
         step.factor = let(b, &p->body, "x", load(b, b->a, add(b, tile->from_a[row], along)));
-        for_columns(b, &p->body, &step.tile, row, multiply_columns);
+        for_all_columns(b, &p->body, &step.tile, row, multiply_columns);
     }
 }
 
@@ -182,16 +212,13 @@ static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExp
         KernelExpr *at_c = add(b, add(b, b->at_c, mul(b, i, use(b, b->c_row))), b->column);
         tile.from_c[row] = let(b, block, "from_c", at_c);
     }
-    KernelExpr *beyond = mul(b, add(b, first, integer(b, ROWS)), use(b, b->a_row));
-    b->next_a = let(b, block, "next_a", add(b, b->at_a, beyond));
-    b->next_b = add(b, add(b, b->at_b, use(b, b->b_batch)), mul(b, first, use(b, b->k)));
-    b->next_b = let(b, block, "next_b", b->next_b);
+    choose_prefetch(b, block, first, vectors);
     KernelExpr *shape[] = {integer(b, ROWS), integer(b, vectors * b->lanes)};
     tile.sums = kernel_alloc(b->kernel, block, KERNEL_REG, "sums", b->dtype, shape, 2)->array;
     tile.row = kernel_alloc(b->kernel, block, KERNEL_REG, "row", b->dtype, shape + 1, 1)->array;
     KernelStatement *start = kernel_if(b->kernel, block, binary(b, OP_eq, b->depth, integer(b, 0)));
     for (int64_t row = 0; row < ROWS; row++) {
-        for_columns(b, &start->body, &tile, row, clear_columns);
+        for_all_columns(b, &start->body, &tile, row, clear_columns);
         for_columns(b, &start->otherwise, &tile, row, resume_columns);
     }
     tile_depth(b, block, &tile);
@@ -200,6 +227,17 @@ static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExp
 }
 
 /* ---- packing ---------------------------------------------------------------------------------------- */
+
+typedef struct Copy { /* of a row of b */
+    Tile tile;        /* first, as in Step */
+    KernelExpr *from, *to;
+} Copy;
+
+static void copy_columns(Build *b, KernelBlock *block, Tile *tile, int64_t row, KernelExpr *j) {
+    (void)row;
+    Copy *copy = (Copy *)tile;
+    store(b, block, b->packed, add(b, copy->to, j), load(b, b->b, add(b, copy->from, j)));
+}
 
 /* packed[p, j] = b[depth + p, column + j] */
 static void pack(Build *b, KernelBlock *block, KernelExpr *width, int64_t vectors) {
@@ -213,16 +251,16 @@ static void pack(Build *b, KernelBlock *block, KernelExpr *width, int64_t vector
     KernelStatement *rows = kernel_if(b->kernel, block, binary(b, OP_eq, use(b, b->b_column), integer(b, 1)));
     KernelStatement *p = loop(b, &rows->body, LOOP_SERIAL, "p", integer(b, 0), count);
     KernelExpr *at = let(b, &p->body, "at", add(b, from, mul(b, use(b, p->variable), use(b, b->b_row))));
-    KernelStatement *j = loop(b, &p->body, LOOP_VECTOR, "j", integer(b, 0), width);
-    KernelExpr *to = add(b, mul(b, use(b, p->variable), pitch), use(b, j->variable));
-    store(b, &j->body, b->packed, to, load(b, b->b, add(b, at, use(b, j->variable))));
+    Copy copy = {.tile = {.vectors = vectors, .width = width}, .from = at};
+    copy.to = let(b, &p->body, "to", mul(b, use(b, p->variable), pitch));
+    for_columns(b, &p->body, &copy.tile, 0, copy_columns);
 
     KernelStatement *columns =
         kernel_if(b->kernel, &rows->otherwise, binary(b, OP_eq, use(b, b->b_row), integer(b, 1)));
-    j = loop(b, &columns->body, LOOP_SERIAL, "j", integer(b, 0), width);
+    KernelStatement *j = loop(b, &columns->body, LOOP_SERIAL, "j", integer(b, 0), width);
     at = let(b, &j->body, "at", add(b, from, mul(b, use(b, j->variable), use(b, b->b_column))));
     p = loop(b, &j->body, LOOP_VECTOR, "p", integer(b, 0), count);
-    to = add(b, mul(b, use(b, p->variable), pitch), use(b, j->variable));
+    KernelExpr *to = add(b, mul(b, use(b, p->variable), pitch), use(b, j->variable));
     store(b, &p->body, b->packed, to, load(b, b->b, add(b, at, use(b, p->variable))));
 
     p = loop(b, &columns->otherwise, LOOP_SERIAL, "p", integer(b, 0), count);
