@@ -23,8 +23,7 @@ static void swap_last_axes(gmxrt_view *view) {
     view->shape[c] = shape, view->strides[c] = stride;
 }
 
-/* out = a @ b as out.T = b.T @ a.T */
-static void transpose_product(Product *product) {
+void product_turn(Product *product) {
     gmxrt_view a = product->a;
     product->a = product->b;
     product->b = a;
@@ -192,7 +191,7 @@ static int32_t arrange_output(gmxrt_ctx *ctx, Product *product, gmxrt_buffer **o
         return 0;
     }
     if ((rows == 1 || product->m == 1) && (columns >= product->m || product->n == 1)) {
-        transpose_product(product);
+        product_turn(product);
         return 0;
     }
     *owner = gmxrt_buffer_new(ctx, gmxrt_bytes_of(out->dtype, out->rank, out->shape), span);

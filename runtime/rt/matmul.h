@@ -44,6 +44,8 @@ bool product_fits_blas(const Product *product);
 int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span);
 /* f16 and bf16: widened to f32, multiplied and accumulated there, rounded once. */
 int32_t product_in_f32(gmxrt_ctx *ctx, Product *product, uint64_t span);
+/* out = a @ b as out.T = b.T @ a.T */
+void product_turn(Product *product);
 /* By the compiler's kernel, which must be there (product.c); `out` has unit stride along n. */
 int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product);
 /* Would that be faster than the library? (product_choice.c) */

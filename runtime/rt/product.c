@@ -152,8 +152,11 @@ static void run_task(const KernelCall *call, int64_t task) {
     }
     if (p->code->epilogue) {
         int64_t matrix = outer * call->inner + first;
-        int64_t all = run > 1 ? run * p->m : rows;
-        product_finish(call->ctx, p, matrix * p->m + row, all, column, columns);
+        if (p->is_turned) { /* a row of out is a column here */
+            product_finish(call->ctx, p, row, rows, matrix * p->n + column, run > 1 ? run * p->n : columns);
+        } else {
+            product_finish(call->ctx, p, matrix * p->m + row, run > 1 ? run * p->m : rows, column, columns);
+        }
     }
 }
 
@@ -163,7 +166,18 @@ static void kernel_body(void *arguments, int64_t begin, int64_t end) {
     }
 }
 
+/* Columns of a in one piece times a column: as a row times a matrix, whose rows then are in one piece. */
+static bool is_better_turned(const Product *product) {
+    int32_t r = product->out.rank - 2, c = r + 1;
+    return product->n == 1 && product->m > 1 && product->a.strides[r] == 1 && product->a.strides[c] != 1 &&
+           product->out.strides[r] == 1;
+}
+
 int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product) {
+    if (is_better_turned(product)) {
+        product_turn(product);
+        product->is_turned = true;
+    }
     KernelCall call = {.product = product, .ctx = ctx, .inner = 1};
     int32_t last = product->out.rank - 3;
     if (last >= 0) {
