@@ -11,11 +11,12 @@
 #include "passes/lower_product.h"
 
 enum {
-    ROWS_LOG2 = 3, ROWS = 1 << ROWS_LOG2,
+    ROWS_LOG2 = 3,
+    ROWS = 1 << ROWS_LOG2,
     MOST_VECTORS = 3,
     VECTOR_BYTES = 64,
     DEPTH = 256,
-    DIRECT_ROWS = 24,
+    DIRECT_ROWS = 64,
     DIRECT_ELEMENTS = 8192,
     STREAMS = 8
 };
@@ -27,10 +28,10 @@ typedef struct Build {
     KernelArray *a, *b, *c;
     KernelVariable *batches, *m, *n, *k;
     KernelVariable *a_batch, *a_row, *a_column, *b_batch, *b_row, *b_column, *c_batch, *c_row;
-    KernelArray *packed;                    /* the block of b; NULL: b is read where it is */
-    KernelExpr *at_a, *at_b, *at_c;         /* of the current matrix */
-    KernelExpr *next_a, *next_b;            /* where the tile prefetches */
-    KernelExpr *column, *depth, *depth_end; /* of the current tile: first column; the block of k */
+    KernelArray *packed;                     /* the block of b; NULL: b is read where it is */
+    KernelExpr *at_a, *at_b, *at_c;          /* of the current matrix */
+    KernelExpr *next_a, *next_b, *next_step; /* where the tile prefetches */
+    KernelExpr *column, *depth, *depth_end;  /* of the current tile: first column; the block of k */
 } Build;
 
 /* ---- expressions ---------------------------------------------------------------------------------- */
@@ -153,32 +154,39 @@ static void multiply_columns(Build *b, KernelBlock *block, Tile *tile, int64_t r
     set_sum(b, block, tile, row, j, multiply_add(b, step->factor, y, sum_at(b, tile, row, j)));
 }
 
-/* The rows of a after the tile's, and a like part of the next matrix b, as if both were dense: small matrices
- * of a batch come from memory too fast for the machine to foresee. */
+/* Prefetches, once per k.  In a batch: the rows of a after the tile's, and a like part of the next matrix b,
+ * as if both were dense, for small matrices come from memory too fast for the machine to foresee.  In a
+ * single product: of the columns of b that the next tile wants, one vector for each tile of rows. */
 static void prefetch(Build *b, KernelBlock *block, KernelExpr *p) {
-    KernelExpr *along = mul(b, p, b->packed ? use(b, b->b_row) : integer(b, ROWS));
-    KernelExpr *next_b = add(b, b->next_b, along);
+    KernelExpr *next_b = add(b, b->next_b, mul(b, p, b->next_step));
     kernel_prefetch(b->kernel, block, b->b, &next_b, 1);
     if (b->packed)
         return;
-    KernelExpr *next_a = add(b, b->next_a, along);
+    KernelExpr *next_a = add(b, b->next_a, mul(b, p, integer(b, ROWS)));
     kernel_prefetch(b->kernel, block, b->a, &next_a, 1);
 }
 
-/* Where the tile of rows from `first` on prefetches.  Packed: one vector of the next block's columns, another for
- * each tile. */
+static KernelExpr *choose(Build *b, KernelExpr *condition, KernelExpr *x, KernelExpr *y) {
+    return kernel_op(b->kernel, OP_where, (KernelExpr *[]){condition, x, y});
+}
+
+/* Where the tile of rows from `first` on prefetches. */
 static void choose_prefetch(Build *b, KernelBlock *block, KernelExpr *first, int64_t vectors) {
-    if (b->packed) {
-        KernelExpr *number = binary(b, OP_right_shift, first, integer(b, ROWS_LOG2));
-        KernelExpr *vector = binary(b, OP_minimum, number, integer(b, vectors - 1));
-        KernelExpr *beyond = mul(b, add(b, vector, integer(b, vectors)), integer(b, b->lanes));
-        b->next_b = let(b, block, "next_b", add(b, add(b, b->at_b, b->column), beyond));
-        return;
+    KernelExpr *number = binary(b, OP_right_shift, first, integer(b, ROWS_LOG2));
+    KernelExpr *vector = binary(b, OP_minimum, number, integer(b, vectors - 1));
+    KernelExpr *beyond = mul(b, add(b, vector, integer(b, vectors)), integer(b, b->lanes));
+    b->next_b = add(b, add(b, b->at_b, b->column), beyond);
+    b->next_step = use(b, b->b_row);
+    if (!b->packed) {
+        KernelExpr *in_batch = binary(b, OP_ne, use(b, b->b_batch), integer(b, 0));
+        KernelExpr *next = add(b, add(b, b->at_b, use(b, b->b_batch)), mul(b, first, use(b, b->k)));
+        b->next_b = choose(b, in_batch, next, b->next_b);
+        b->next_step = choose(b, in_batch, integer(b, ROWS), b->next_step);
+        beyond = mul(b, add(b, first, integer(b, ROWS)), use(b, b->a_row));
+        b->next_a = let(b, block, "next_a", add(b, b->at_a, beyond));
     }
-    KernelExpr *beyond = mul(b, add(b, first, integer(b, ROWS)), use(b, b->a_row));
-    b->next_a = let(b, block, "next_a", add(b, b->at_a, beyond));
-    b->next_b = add(b, add(b, b->at_b, use(b, b->b_batch)), mul(b, first, use(b, b->k)));
     b->next_b = let(b, block, "next_b", b->next_b);
+    b->next_step = let(b, block, "next_step", b->next_step);
 }
 
 static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
