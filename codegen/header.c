@@ -57,7 +57,8 @@ static void put_value(Text *text, const ExportFunction *function, const ExportPa
         put(text, k ? ", " : "[");
         put_extent(text, function, &value->dims[k]);
     }
-    put(text, value->rank ? "], in C order\n" : "\n");
+    put(text, "%s%s\n", value->rank ? "], in C order" : "",
+        dtype_is_complex(value->dtype) ? ", real and imaginary parts in turn" : "");
 }
 
 static void put_comment(Text *text, const ExportFunction *function) {
@@ -83,7 +84,7 @@ static void put_prototype(Text *text, const ExportFunction *function) {
     for (uint32_t i = 0; i < function->parameters.count; i++, comma = ", ") {
         const ExportParameter *value = &function->parameters.items[i];
         const char *type = dtype_info[value->dtype].c_type;
-        if (value->is_scalar)
+        if (value->is_scalar && !dtype_is_complex(value->dtype))
             put(text, "%s%s %s", comma, type, value->name);
         else
             put(text, "%sconst %s *%s", comma, type, value->name);

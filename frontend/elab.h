@@ -72,9 +72,10 @@ struct Elaborator {
     uint32_t call_depth, depth;
     uint64_t steps;
     uint32_t next_slot;
-    bool is_checking;   /* a function is elaborated only to check it: nothing is kept */
-    bool is_exporting;  /* no effects, no hidden stream */
-    bool misses_import; /* a file could not be imported: unknown names may be its */
+    bool is_checking;        /* a function is elaborated only to check it: nothing is kept */
+    bool is_exporting;       /* no effects, no hidden stream */
+    bool is_differentiating; /* no effects */
+    bool misses_import;      /* a file could not be imported: unknown names may be its */
     Binding *token, *random_key, *random_counter; /* hidden variables */
     struct IndexVariables *index_variables;       /* of the index expressions around, innermost first */
     uint32_t index_depth;                         /* index expressions whose body is being elaborated */
@@ -134,6 +135,10 @@ IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format
 IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank);
 /* x with an extent that is 1 at this call as the constant 1, checked when it runs. */
 IrNode *elab_as_one(Elaborator *e, IrNode *x, uint32_t axis);
+/* OP_real or OP_imag of a tensor or scalar: the parts of a real number are itself and zeros. */
+Value elab_part_of(Elaborator *e, Value value, Op op);
+/* False after reporting that `op` has no meaning for complex numbers, where dtype is complex. */
+bool elab_takes_complex(Elaborator *e, Op op, Dtype dtype, Span span);
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span);
 const char *elab_origin(Elaborator *e, const AstNode *node); /* "`x` (file:line)", or NULL */
 /* "the inner sizes 784 and 32 differ: 784 comes from `x` (model.gmx:3), 32 from `w` (model.gmx:4)" */
@@ -193,6 +198,10 @@ Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const cha
 
 Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope); /* and checks its result type */
 
+/* ---- elab_derivative.c -------------------------------------------------------------------------------- */
+Value elab_call_derivative(Elaborator *e, const Derivative *derivative, Argument *arguments, uint32_t count,
+                           Span span);
+
 /* ---- elab_signature.c: parameter and result types --------------------------------------------------------
  */
 /* A value for a declared type: converted and checked; binds dim names and dtype letters in `scope`. */
@@ -250,6 +259,12 @@ void elab_finish_branch(Elaborator *e, const Snapshot *before, Branch *branch); 
 Value elab_index(Elaborator *e, const AstNode *node);
 Value elab_field(Elaborator *e, const AstNode *node);
 bool elab_find_field(Elaborator *e, Value base, Name name, Value *out);
+/* ---- elab_update.c */
+/* The NAME under the indices of an assignment's target, or NULL. */
+const AstNode *elab_assigned_name(const AstNode *target);
+/* `base`, the value of that name, with what the target's indices reach replaced by `value`. */
+Value elab_updated(Elaborator *e, const AstNode *assignment, AstOperator operator, const AstNode * target,
+                   Value base, Value value, Span span);
 /* x[i] along the first axis, i an i64 node in range. */
 IrNode *elab_first_axis_item(Elaborator *e, IrNode *x, IrNode *i);
 Value elab_gather(Elaborator *e, Value x, Value indices, uint32_t axis, Span span);

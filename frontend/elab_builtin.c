@@ -4,10 +4,14 @@
 static const Builtin table[] = {
 #define BUILTIN(name, signature, handler, doc) {#name, NULL, signature, handler, OP_none, doc},
 #include "frontend/builtins.def"
-#define OP1(name, dtype, zero, llvm, c, numpy, doc) {#name, numpy, "x", builtin_elementwise, OP_##name, doc},
-#define OP2(name, dtype, zero, llvm, c, numpy, doc)                                                          \
+#define OP1(name, dtype, complex, zero, llvm, c, numpy, da, doc)                                             \
+    {#name, numpy, "x", builtin_elementwise, OP_##name, doc},
+#define OP2(name, dtype, complex, zero, llvm, c, numpy, da, db, doc)                                         \
     {#name, numpy, "a, b", builtin_elementwise, OP_##name, doc},
-#define RED(name, combine, identity, doc)                                                                    \
+#define PARTS(name, arity, rule, doc) {#name, NULL, PARTS_##rule, builtin_parts, OP_##name, doc},
+#define PARTS_PART                    "x"
+#define PARTS_PAIR                    "real, imag"
+#define RED(name, combine, identity, complex, doc)                                                           \
     {#name, NULL, "x, axis=None, keepdims=false, dtype=None", builtin_reduce, OP_##name, doc},
 #include "ir/ops.def"
     {0},
@@ -317,8 +321,6 @@ bool elab_shape_argument(Elaborator *e, Value value, Span span, IrNode **dims, u
 }
 
 bool elab_dtype_argument(Elaborator *e, Value value, Span span, Dtype *out) {
-    if (value.kind == VALUE_DTYPE && dtype_kind(value.dtype) == KIND_COMPLEX)
-        return elab_unsupported(e, span, "a complex dtype"), false;
     if (value.kind == VALUE_DTYPE)
         return *out = value.dtype, true;
     if (!value_is(value, VALUE_POISON))

@@ -8,6 +8,7 @@
 #define BUILTIN(name, signature, handler, doc) Value handler(Elaborator *e, BuiltinCall *call);
 #include "frontend/builtins.def"
 Value builtin_elementwise(Elaborator *e, BuiltinCall *call);
+Value builtin_parts(Elaborator *e, BuiltinCall *call);
 Value builtin_reduce(Elaborator *e, BuiltinCall *call);
 
 bool elab_dtype_argument(Elaborator *e, Value value, Span span, Dtype *out);

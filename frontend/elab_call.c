@@ -126,8 +126,6 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
 
 Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const char *what) {
     Dtype from;
-    if (dtype_kind(dtype) == KIND_COMPLEX)
-        return elab_unsupported(e, span, "a complex dtype");
     if (value.kind == VALUE_TUPLE) {
         OperandInfo *infos = ARENA_ARRAY(e->arena, OperandInfo, value.tuple->count);
         for (uint32_t i = 0; i < value.tuple->count; i++)
@@ -157,6 +155,8 @@ Value elab_call_value(Elaborator *e, Value callee, Argument *arguments, uint32_t
         return elab_call_closure(e, callee.function, arguments, count, span);
     case VALUE_BUILTIN:
         return elab_call_builtin(e, callee.builtin, arguments, count, span);
+    case VALUE_DERIVATIVE:
+        return elab_call_derivative(e, callee.derivative, arguments, count, span);
     case VALUE_DTYPE:
         if (count != 1 || arguments[0].name)
             return elab_fail(e, DIAG_E0204, span, "`%s` converts one value", dtype_name(callee.dtype));

@@ -190,7 +190,7 @@ bool elab_function_is_spelled(const AstNode *function) {
         if (ast_is(type, AST_TYPE_STORAGE) && name_is(type->name, "dense"))
             type = ast_type_storage_element(type);
         if (!type || type->kind != AST_TYPE_NAME || !dtype_find(type->name->text, &dtype) ||
-            dtype_kind(dtype) == KIND_COMPLEX || type->child_count > IR_MAX_RANK)
+            type->child_count > IR_MAX_RANK)
             return false;
         for (uint32_t k = 0; k < type->child_count; k++)
             if (type->children[k]->kind == AST_DIM_REST)

@@ -256,7 +256,7 @@ Value elab_generator(Elaborator *e, Value callee, const AstNode *call) {
         axes[i] = i;
     elab_at(e, call->span);
     if (op == OP_COUNT) {
-        Dtype dtype = dtype_is_float(ir_dtype(x)) ? ir_dtype(x) : DTYPE_f64;
+        Dtype dtype = dtype_is_float(ir_dtype(x)) || dtype_is_complex(ir_dtype(x)) ? ir_dtype(x) : DTYPE_f64;
         return value_tensor(elab_mean(e, x, axes, count, dtype, ir_accumulator(OP_sum, dtype)));
     }
     IrNode *made = reduced(e, op, x, axes, count, call->span);

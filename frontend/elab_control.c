@@ -236,18 +236,35 @@ static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span sp
     return value;
 }
 
-static void assign_to(Elaborator *e, const AstNode *target, Value value, Span span) {
+/* `x[…] = value`: x becomes the value with that part replaced. */
+static void assign_indexed(Elaborator *e, const AstNode *assignment, AstOperator operator,
+                           const AstNode * target, Value value, Span span) {
+    Binding *binding = assignable(e, elab_assigned_name(target));
+    if (!binding)
+        return;
+    Value after = elab_updated(e, assignment, operator, target, binding->value, value, span);
+    after = kept_type(e, binding->name, binding->value, after, span);
+    if (!value_is(after, VALUE_POISON)) /* else the old value will do for what follows */
+        elab_set(e, binding, strengthen_all(e, after, false));
+}
+
+static void assign_to(Elaborator *e, const AstNode *assignment, const AstNode *target, Value value,
+                      Span span) {
     if (target->kind == AST_TUPLE) {
         bool fits = value.kind == VALUE_TUPLE && value.tuple->count == target->child_count;
         if (!fits && value.kind != VALUE_POISON)
             elab_fail(e, DIAG_E0201, span, "a tuple of %u is needed here, not %s", target->child_count,
                       elab_kind_text(e, value));
         for (uint32_t i = 0; i < target->child_count; i++)
-            assign_to(e, target->children[i], fits ? value.tuple->items[i] : elab_poison(), span);
+            assign_to(e, assignment, target->children[i], fits ? value.tuple->items[i] : elab_poison(), span);
+        return;
+    }
+    if (target->kind == AST_INDEX && elab_assigned_name(target)) {
+        assign_indexed(e, assignment, AST_OPERATOR_NONE, target, value, span);
         return;
     }
     if (target->kind != AST_NAME) {
-        elab_unsupported(e, target->span, "assignment through an index or a field");
+        elab_unsupported(e, target->span, "assignment through a field");
         return;
     }
     Binding *binding = assignable(e, target);
@@ -258,25 +275,26 @@ static void assign_to(Elaborator *e, const AstNode *target, Value value, Span sp
 
 Value elab_assign(Elaborator *e, const AstNode *node) {
     const AstNode *target = ast_assign_target(node), *expression = ast_assign_value(node);
-    Value value;
-    if (node->operator!= AST_OPERATOR_NONE && target->kind != AST_NAME) {
-        elab_unsupported(e, target->span, "assignment through an index or a field");
-        return value_of_kind(VALUE_UNIT);
+    bool is_indexed = target->kind == AST_INDEX && elab_assigned_name(target);
+    Value value, unit = value_of_kind(VALUE_UNIT);
+    if (node->operator!= AST_OPERATOR_NONE && target->kind != AST_NAME && !is_indexed) {
+        elab_unsupported(e, target->span, "assignment through a field");
+        return unit;
     }
-    if (node->operator!= AST_OPERATOR_NONE) {
-        Binding *binding = assignable(e, target);
-        value = elab_expression(e, expression);
-        if (binding)
-            value = elab_binary(e, node, node->operator, binding->value, value);
-        else
-            return value_of_kind(VALUE_UNIT);
-    } else {
-        value = elab_expression(e, expression);
-    }
+    Binding *binding = NULL;
+    if (node->operator!= AST_OPERATOR_NONE && !is_indexed && !(binding = assignable(e, target)))
+        return elab_expression(e, expression), unit;
+    value = elab_expression(e, expression);
     if (value_is(value, VALUE_UNIT))
         value = elab_fail(e, DIAG_E0201, expression->span, "this has no value");
-    assign_to(e, target, value, expression->span);
-    return value_of_kind(VALUE_UNIT);
+    if (is_indexed && node->operator!= AST_OPERATOR_NONE) {
+        assign_indexed(e, node, node->operator, target, value, expression->span);
+        return unit;
+    }
+    if (binding)
+        value = elab_binary(e, node, node->operator, binding->value, value);
+    assign_to(e, node, target, value, expression->span);
+    return unit;
 }
 
 static void find_own_name(void *context, const AstNode *node) {

@@ -35,8 +35,6 @@ static const AstNode *dense_type(Elaborator *e, const AstNode *type, Span span, 
         elab_unsupported(e, type->span, "this type in an `export fn`");
         return NULL;
     }
-    if (dtype_kind(dtype) == KIND_COMPLEX)
-        return elab_unsupported(e, type->span, "a complex dtype"), NULL;
     if (type->child_count > IR_MAX_RANK)
         return refuse(e, type->span, "a tensor of so many axes"), NULL;
     return type;

@@ -21,6 +21,11 @@ static Value elab_literal(Elaborator *e, const AstNode *node) {
     }
 }
 
+static Value elab_imaginary(Elaborator *e, const AstNode *node) {
+    IrNode *zero = ir_const_number(&e->b, DTYPE_f64, 0);
+    return value_weak(ir_complex(&e->b, zero, ir_const_number(&e->b, DTYPE_f64, node->number)));
+}
+
 static Value elab_dtype_name(Elaborator *e, const AstNode *node) {
     Value value = value_of_kind(VALUE_DTYPE);
     if (!dtype_find(node->name->text, &value.dtype))
@@ -252,7 +257,7 @@ Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *inf
                              elab_type_text(e, values[i]));
         sides[i] = elab_cast(e, values[i].node, dtype);
     }
-    if (dtype == DTYPE_bool || dtype_kind(dtype) == KIND_COMPLEX)
+    if (dtype == DTYPE_bool)
         return elab_fail(e, DIAG_E0202, span, "`@` is not defined for %s", dtype_name(dtype));
     bool is_vector[2] = {ir_rank(sides[0]) == 1, ir_rank(sides[1]) == 1};
     if (is_vector[0])
@@ -411,7 +416,8 @@ static Value elab_array(Elaborator *e, const AstNode *node) {
         elements[i] = elab_expression(e, node->children[i]);
         infos[i] = (OperandInfo){node->children[i]->span, node->children[i]};
         others += elements[i].kind == VALUE_STRING || elements[i].kind == VALUE_FUNCTION ||
-                  elements[i].kind == VALUE_BUILTIN || elements[i].kind == VALUE_TUPLE;
+                  elements[i].kind == VALUE_BUILTIN || elements[i].kind == VALUE_DERIVATIVE ||
+                  elements[i].kind == VALUE_TUPLE;
     }
     if (count && others == count) {
         ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
@@ -480,7 +486,7 @@ static Value elab_dispatch(Elaborator *e, const AstNode *node) {
     case AST_COMPREHENSION:
         return elab_comprehension(e, node);
     case AST_IMAGINARY:
-        return elab_unsupported(e, node->span, "a complex number");
+        return elab_imaginary(e, node);
     case AST_INTERPOLATION:
         return elab_unsupported(e, node->span, "an interpolated string outside `print`");
     case AST_ERROR:

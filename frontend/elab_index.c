@@ -1,5 +1,7 @@
-/* Indexing as NumPy's: integers, slices, `...`, new axes, one integer tensor; and the fields of tensors. */
-#include "frontend/elab.h"
+/* Indexing as NumPy's: integers, slices, `...`, new axes, integer and bool tensors; and the fields of
+ * tensors.
+ */
+#include "frontend/elab_index.h"
 
 static IrNode *int_node(Elaborator *e, int64_t value) {
     return ir_const_i64(&e->b, value);
@@ -51,6 +53,8 @@ bool elab_find_field(Elaborator *e, Value base, Name name, Value *out) {
         return *out = elab_shape(e, base), true;
     if (name_is(name, "T"))
         return *out = elab_transpose(e, base), true;
+    if (name_is(name, "real") || name_is(name, "imag"))
+        return *out = elab_part_of(e, base, name_is(name, "imag") ? OP_imag : OP_real), true;
     if (name_is(name, "ndim"))
         return *out = elab_int(e, rank), true;
     if (name_is(name, "dtype"))
@@ -75,11 +79,6 @@ Value elab_field(Elaborator *e, const AstNode *node) {
 
 /* ---- slices
  * ------------------------------------------------------------------------------------------------------ */
-
-typedef struct Cut { /* one axis of a view */
-    IrNode *start, *extent, *step;
-    bool drop;
-} Cut;
 
 /* A slice bound: absent, or an i64 node. */
 static bool slice_bound(Elaborator *e, const AstNode *node, IrNode **out) {
@@ -162,14 +161,6 @@ static bool elab_slice(Elaborator *e, const AstNode *node, IrNode *n, Cut *cut) 
 /* ---- whole index expressions
  * ---------------------------------------------------------------------------------------- */
 
-typedef enum PartKind { PART_CUT, PART_NEW, PART_GATHER } PartKind;
-typedef struct Part { /* one subscript after `...` was filled in */
-    PartKind kind;
-    Cut cut;
-    Value indices;
-    Span span;
-} Part;
-
 static Cut whole_axis(Elaborator *e, IrNode *n) {
     return (Cut){int_node(e, 0), n, int_node(e, 1), false};
 }
@@ -197,35 +188,78 @@ static bool integer_part(Elaborator *e, Value value, IrNode *n, uint32_t axis, S
     return true;
 }
 
-/* The subscript of one axis. */
-static bool elab_part(Elaborator *e, const AstNode *node, Value value, IrNode *n, uint32_t axis, Part *part) {
-    Dtype dtype;
-    part->span = node->span;
-    part->kind = PART_CUT;
-    if (node->kind == AST_SLICE)
-        return elab_slice(e, node, n, &part->cut);
+IrNode *elab_mask_row(Elaborator *e, IrNode *where, uint32_t k) {
+    IrNode *zero = int_node(e, 0), *one = int_node(e, 1);
+    IrNode *starts[2] = {int_node(e, k), zero}, *extents[2] = {one, ir_dim(&e->b, where, 1)};
+    return ir_slice(&e->b, where, starts, extents, (IrNode *[]){one, one}, (bool[]){true, false});
+}
+
+/* A mask stands for as many axes as it has, with the positions of its true elements as their indices. */
+static bool mask_parts(Elaborator *e, Value mask, IrNode *const *dims, uint32_t axis, Span span,
+                       Subscripts *out) {
+    IrNode *node = elab_node(e, mask).node, *wanted[IR_MAX_RANK];
+    elab_at(e, span);
+    for (uint32_t k = 0; k < ir_rank(node); k++) {
+        wanted[k] = elab_same_extent(e, node->types[0].dims[k], dims[axis + k],
+                                     "a mask and axis %u that it selects from differ in size", axis + k);
+        if (wanted[k])
+            continue;
+        elab_fail(e, DIAG_E0209, span, "the mask has size %s where axis %u has size %s",
+                  elab_extent_text(e, node->types[0].dims[k]), axis + k, elab_extent_text(e, dims[axis + k]));
+        return false;
+    }
+    node = elab_with_dims(e, node, wanted, ir_rank(node));
+    IrNode *where = ir_nonzero(&e->b, node);
+    for (uint32_t k = 0; k < ir_rank(node); k++)
+        out->parts[out->count++] =
+            (Part){PART_GATHER, whole_axis(e, dims[axis + k]), elab_mask_row(e, where, k), span, false};
+    out->mask = node;
+    out->mask_axis = axis;
+    return true;
+}
+
+static bool index_dtype(Elaborator *e, const AstNode *node, Value value, Dtype *dtype) {
     if (value_is(value, VALUE_POISON))
         return false;
-    if (!elab_dtype_of(value, &dtype) || (!dtype_is_integer(dtype) && dtype != DTYPE_bool)) {
-        elab_fail(e, DIAG_E0209, node->span,
-                  "an index must be an integer, a slice or a tensor of integers, not %s",
-                  elab_kind_text(e, value));
-        return false;
-    }
-    if (dtype == DTYPE_bool) {
-        elab_unsupported(e, node->span, "a boolean index");
-        return false;
-    }
-    if (node->kind == AST_NAME && elab_infer_range(e, value, n, node)) {
-        part->cut = (Cut){value.node, int_node(e, 1), int_node(e, 1), true};
+    if (elab_dtype_of(value, dtype) && (dtype_is_integer(*dtype) || *dtype == DTYPE_bool))
         return true;
+    elab_fail(e, DIAG_E0209, node->span,
+              "an index must be an integer, a slice or a tensor of integers or bool, not %s",
+              elab_kind_text(e, value));
+    return false;
+}
+
+/* The subscript of the axes from `axis` on; how many it takes, 0 after reporting. */
+static uint32_t elab_part(Elaborator *e, const AstNode *node, Value value, IrNode *const *dims, uint32_t axis,
+                          Subscripts *out) {
+    Dtype dtype;
+    uint32_t rank;
+    Part *part = &out->parts[out->count];
+    *part = (Part){.kind = PART_CUT, .span = node->span};
+    if (node->kind == AST_SLICE) {
+        out->count++;
+        return elab_slice(e, node, dims[axis], &part->cut);
     }
-    if (elab_is_scalar(value))
-        return integer_part(e, value, n, axis, node->span, part);
+    if (!index_dtype(e, node, value, &dtype))
+        return 0;
+    elab_rank_of(value, &rank);
+    if (dtype == DTYPE_bool && rank == 0)
+        return elab_unsupported(e, node->span, "a scalar bool as an index"), 0;
+    if (dtype == DTYPE_bool)
+        return mask_parts(e, value, dims, axis, node->span, out) ? rank : 0;
+    out->count++;
+    if (node->kind == AST_NAME && elab_infer_range(e, value, dims[axis], node)) {
+        part->cut = (Cut){value.node, int_node(e, 1), int_node(e, 1), true};
+        return 1;
+    }
+    if (rank == 0)
+        return integer_part(e, value, dims[axis], axis, node->span, part);
     part->kind = PART_GATHER;
-    part->indices = value;
-    part->cut = whole_axis(e, n);
-    return true;
+    part->cut = whole_axis(e, dims[axis]);
+    IrNode *indices = elab_cast(e, elab_node(e, value).node, DTYPE_i64);
+    elab_at(e, node->span);
+    part->indices = ir_check_index(&e->b, indices, dims[axis], axis);
+    return 1;
 }
 
 Value elab_gather(Elaborator *e, Value x, Value indices, uint32_t axis, Span span) {
@@ -252,118 +286,243 @@ static IrNode *apply_cuts(Elaborator *e, IrNode *x, const Part *parts, uint32_t 
     return ir_slice(&e->b, x, starts, extents, steps, drop);
 }
 
-/* Inserts the new axes; `gathered` is the number of axes that a tensor index made. */
-static IrNode *insert_axes(Elaborator *e, IrNode *x, const Part *parts, uint32_t count, uint32_t gathered) {
-    IrNode *dims[IR_MAX_RANK];
-    uint32_t map[IR_MAX_RANK], from = 0, to = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (parts[i].kind == PART_NEW) {
-            if (to < IR_MAX_RANK)
-                dims[to] = int_node(e, 1);
-            to++;
-            continue;
-        }
-        uint32_t axes = parts[i].kind == PART_GATHER ? gathered : !parts[i].cut.drop;
-        for (; axes && to < IR_MAX_RANK; axes--) {
-            dims[to] = x->types[0].dims[from];
-            map[from++] = to++;
-        }
-    }
-    if (to > IR_MAX_RANK || from != ir_rank(x))
-        return NULL;
-    return to == from ? x : ir_broadcast(&e->b, x, map, dims, to);
-}
+/* ---- the order of the result's axes
+ * ---------------------------------------------------------------------------------- */
 
-/* NumPy moves the axes of a tensor index to the front when an integer index stands apart from it. */
-static bool moves_to_front(const Part *parts, uint32_t count, uint32_t at) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (parts[i].kind != PART_CUT || !parts[i].cut.drop)
-            continue;
-        uint32_t low = i < at ? i : at, high = i < at ? at : i;
-        for (uint32_t k = low + 1; k < high; k++)
-            if (parts[k].kind != PART_CUT || !parts[k].cut.drop)
-                return true;
-    }
+bool elab_has_indices(const Subscripts *s) {
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->parts[i].kind == PART_GATHER)
+            return true;
     return false;
 }
 
-static IrNode *front(Elaborator *e, IrNode *x, uint32_t position, uint32_t length) {
-    uint32_t permutation[IR_MAX_RANK], next = 0;
-    for (uint32_t k = 0; k < length; k++)
-        permutation[next++] = position + k;
-    for (uint32_t k = 0; k < ir_rank(x); k++)
-        if (k < position || k >= position + length)
-            permutation[next++] = k;
-    return ir_permute(&e->b, x, permutation);
+/* Beside a tensor an integer is an index like it. */
+static bool is_index(const Part *part) {
+    return part->kind == PART_GATHER || (part->kind == PART_CUT && part->cut.drop);
 }
 
-static Value index_tensor(Elaborator *e, IrNode *x, const Part *parts, uint32_t count, Span span) {
-    uint32_t gather = count, axis = 0, axes = 0;
-    Value out = value_tensor(apply_cuts(e, x, parts, count));
-    for (uint32_t i = 0; i < count; i++) {
-        if (parts[i].kind != PART_GATHER)
+/* NumPy moves the axes of the indices to the front when a slice or a new axis stands between indices. */
+static bool moves_to_front(const Subscripts *s) {
+    uint32_t first = s->count, last = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (is_index(&s->parts[i])) {
+            first = first == s->count ? i : first;
+            last = i;
+        }
+    for (uint32_t i = first + 1; i <= last && first < s->count; i++)
+        if (!is_index(&s->parts[i]) || s->parts[i].after_ellipsis)
+            return true;
+    return false;
+}
+
+static uint32_t index_rank(const Subscripts *s) {
+    uint32_t rank = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->parts[i].kind == PART_GATHER && ir_rank(s->parts[i].indices) > rank)
+            rank = ir_rank(s->parts[i].indices);
+    return rank;
+}
+
+uint32_t elab_result_axes(const Subscripts *s, ResultAxis *out) {
+    uint32_t count = 0, axis = 0, lead = index_rank(s);
+    bool has_indices = elab_has_indices(s), done = !has_indices;
+    for (uint32_t i = 0; i <= s->count; i++) {
+        bool here = i < s->count && is_index(&s->parts[i]);
+        for (uint32_t k = 0; !done && (here || moves_to_front(s)) && k < lead; k++)
+            out[count++] = (ResultAxis){RESULT_INDEX, k};
+        done = done || here || moves_to_front(s);
+        if (i == s->count)
+            break;
+        if (s->parts[i].kind == PART_NEW)
+            out[count++] = (ResultAxis){RESULT_NEW, 0};
+        else if (!is_index(&s->parts[i]))
+            out[count++] = (ResultAxis){RESULT_AXIS, axis};
+        axis += s->parts[i].kind != PART_NEW;
+    }
+    return count;
+}
+
+uint32_t elab_index_tensors(Elaborator *e, const Subscripts *s, IrNode **indices, uint32_t *axes) {
+    OperandInfo infos[IR_MAX_RANK];
+    uint32_t count = 0, axis = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->parts[i].kind == PART_GATHER) {
+            indices[count] = s->parts[i].indices;
+            infos[count] = (OperandInfo){s->parts[i].span, NULL};
+            axes[count++] = axis;
+        }
+        axis += s->parts[i].kind != PART_NEW;
+    }
+    elab_at(e, s->span);
+    return count < 2 || elab_broadcast(e, indices, infos, count, s->span, "index") ? count : UINT32_MAX;
+}
+
+/* ---- reading
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* The axes of x (axis k of the tensor at position[k], the indices' from `lead` on) in the result's order. */
+static IrNode *arrange(Elaborator *e, IrNode *x, const ResultAxis *axes, uint32_t count,
+                       const uint32_t *position, uint32_t lead) {
+    uint32_t permutation[IR_MAX_RANK], map[IR_MAX_RANK], next = 0;
+    IrNode *dims[IR_MAX_RANK];
+    bool moves = false;
+    for (uint32_t k = 0; k < count; k++) {
+        if (axes[k].kind == RESULT_NEW) {
+            dims[k] = int_node(e, 1);
             continue;
-        if (gather != count)
-            return elab_unsupported(e, parts[i].span, "more than one tensor in an index");
-        gather = i;
-        for (uint32_t k = 0; k < i; k++)
-            axis += parts[k].kind == PART_CUT && !parts[k].cut.drop;
+        }
+        uint32_t from = axes[k].kind == RESULT_AXIS ? position[axes[k].axis] : lead + axes[k].axis;
+        moves = moves || from != next;
+        dims[k] = x->types[0].dims[from];
+        map[next] = k;
+        permutation[next++] = from;
     }
-    if (gather != count) {
-        elab_rank_of(parts[gather].indices, &axes);
-        out = elab_gather(e, out, parts[gather].indices, axis, parts[gather].span);
-        if (value_is(out, VALUE_POISON))
-            return out;
+    if (moves)
+        x = ir_permute(&e->b, x, permutation);
+    return next == count ? x : ir_broadcast(&e->b, x, map, dims, count);
+}
+
+Value elab_indexed(Elaborator *e, IrNode *x, const Subscripts *s) {
+    ResultAxis result[3 * IR_MAX_RANK];
+    IrNode *indices[IR_MAX_RANK];
+    uint32_t axes[IR_MAX_RANK], position[IR_MAX_RANK], axis = 0, lead = 0, rank = index_rank(s);
+    uint32_t count = elab_result_axes(s, result), tensors = elab_index_tensors(e, s, indices, axes);
+    if (tensors == UINT32_MAX)
+        return elab_poison();
+    if (count > IR_MAX_RANK)
+        return elab_fail(e, DIAG_E0209, s->span, "a tensor has at most %d axes", IR_MAX_RANK);
+    IrNode *out = apply_cuts(e, x, s->parts, s->count);
+    for (uint32_t i = 0, seen = 0, at = 0; i < s->count; i++) { /* at: axis of `out` */
+        if (s->parts[i].kind == PART_NEW)
+            continue;
+        if (s->parts[i].kind == PART_GATHER) {
+            lead = seen ? lead : at;
+            axes[seen++] = at++;
+        } else if (!s->parts[i].cut.drop) {
+            position[axis] = at++ - seen + (seen ? rank : 0);
+        }
+        axis++;
     }
-    elab_at(e, span);
-    out.node = insert_axes(e, out.node, parts, count, axes);
-    if (!out.node)
-        return elab_fail(e, DIAG_E0209, span, "a tensor has at most %d axes", IR_MAX_RANK);
-    if (gather != count && moves_to_front(parts, count, gather)) {
-        uint32_t position = 0;
-        for (uint32_t k = 0; k < gather; k++)
-            position += parts[k].kind == PART_NEW || !parts[k].cut.drop;
-        out.node = front(e, out.node, position, axes);
+    if (tensors)
+        out = ir_gather_many(&e->b, out, indices, axes, tensors);
+    return value_tensor(arrange(e, out, result, count, position, lead));
+}
+
+typedef struct Subscript { /* as written: a slice and `...` have no value */
+    const AstNode *node;
+    Value value;
+} Subscript;
+
+static bool is_written(const Subscript *subscript, AstKind kind) {
+    return subscript->node->kind == kind;
+}
+
+/* Evaluates the subscripts.  A tuple alone stands for its items, as in NumPy: `x[nonzero(m)]`. */
+static Subscript *subscript_values(Elaborator *e, AstList list, uint32_t *count) {
+    Subscript *out = ARENA_ARRAY(e->arena, Subscript, list.count);
+    *count = list.count;
+    for (uint32_t i = 0; i < list.count; i++) {
+        out[i].node = list.items[i];
+        if (!is_written(&out[i], AST_SLICE) && !is_written(&out[i], AST_ELLIPSIS) &&
+            !is_written(&out[i], AST_EDGE))
+            out[i].value = elab_expression(e, out[i].node);
     }
+    if (list.count != 1 || out->value.kind != VALUE_TUPLE)
+        return out;
+    const ValueTuple *tuple = out->value.tuple;
+    const AstNode *node = out->node;
+    *count = tuple->count;
+    out = ARENA_ARRAY(e->arena, Subscript, tuple->count);
+    for (uint32_t i = 0; i < tuple->count; i++)
+        out[i] = (Subscript){node, tuple->items[i]};
     return out;
 }
 
-/* Evaluates the subscripts first: their values tell new axes from indices. */
-static Value index_dense(Elaborator *e, const AstNode *node, Value base) {
-    AstList list = ast_index_subscripts(node);
-    uint32_t rank = ir_rank(base.node), used = 0, count = 0, axis = 0;
-    Value *values = ARENA_ARRAY(e->arena, Value, list.count);
-    bool has_ellipsis = false, ok = true;
-    for (uint32_t i = 0; i < list.count; i++) {
-        AstKind kind = list.items[i]->kind;
-        if (kind == AST_EDGE)
-            return elab_unsupported(e, list.items[i]->span, "an edge index");
-        if (kind == AST_ELLIPSIS && has_ellipsis)
-            return elab_fail(e, DIAG_E0209, list.items[i]->span, "an index has one `...` at most");
-        has_ellipsis = has_ellipsis || kind == AST_ELLIPSIS;
-        if (kind != AST_SLICE && kind != AST_ELLIPSIS)
-            values[i] = elab_expression(e, list.items[i]);
-        used += kind != AST_ELLIPSIS && values[i].kind != VALUE_NONE;
-    }
-    if (used > rank)
-        return elab_fail(e, DIAG_E0209, node->span, "%u indices for %s, which has %u ax%s", used,
-                         elab_type_text(e, base), rank, rank == 1 ? "is" : "es");
-    Part *parts = ARENA_ARRAY(e->arena, Part, list.count + rank);
-    for (uint32_t i = 0; i <= list.count; i++) {
-        bool fills = i < list.count ? list.items[i]->kind == AST_ELLIPSIS : !has_ellipsis;
-        for (uint32_t k = used; fills && k < rank; k++)
-            parts[count++] = (Part){.kind = PART_CUT, .cut = whole_axis(e, base.node->types[0].dims[axis++])};
-        if (i == list.count || list.items[i]->kind == AST_ELLIPSIS)
-            continue;
-        if (list.items[i]->kind != AST_SLICE && values[i].kind == VALUE_NONE) {
-            parts[count++] = (Part){.kind = PART_NEW, .span = list.items[i]->span};
+/* How many axes the subscripts take; UINT32_MAX after reporting. */
+static uint32_t axes_taken(Elaborator *e, const Subscript *subscripts, uint32_t count, Span span) {
+    uint32_t used = 0, ellipses = 0, made = 0, rank;
+    for (uint32_t i = 0; i < count; i++) {
+        const Subscript *s = &subscripts[i];
+        Dtype dtype;
+        if (is_written(s, AST_EDGE))
+            return elab_unsupported(e, s->node->span, "an edge index"), UINT32_MAX;
+        if (is_written(s, AST_ELLIPSIS) && ellipses++)
+            return elab_fail(e, DIAG_E0209, s->node->span, "an index has one `...` at most"), UINT32_MAX;
+        if (is_written(s, AST_SLICE) || is_written(s, AST_ELLIPSIS)) {
+            used += is_written(s, AST_SLICE);
             continue;
         }
-        ok = elab_part(e, list.items[i], values[i], base.node->types[0].dims[axis], axis, &parts[count++]) &&
-             ok;
+        bool is_mask = elab_dtype_of(s->value, &dtype) && dtype == DTYPE_bool &&
+                       elab_rank_of(s->value, &rank) && rank > 0;
+        made += s->value.kind == VALUE_NONE;
+        used += is_mask ? rank : s->value.kind != VALUE_NONE;
+    }
+    if (made > IR_MAX_RANK)
+        return elab_fail(e, DIAG_E0209, span, "a tensor has at most %d axes", IR_MAX_RANK), UINT32_MAX;
+    return used;
+}
+
+static void forget_mask_among_others(Subscripts *s, IrNode *const *dims) {
+    uint32_t axis = 0;
+    for (uint32_t i = 0; s->mask && i < s->count; i++) {
+        int64_t start, step;
+        const Part *part = &s->parts[i];
+        bool in_mask = axis >= s->mask_axis && axis < s->mask_axis + ir_rank(s->mask);
+        bool whole = part->kind == PART_CUT && !part->cut.drop && part->cut.extent == dims[axis] &&
+                     ir_const_value_i64(part->cut.start, &start) && start == 0 &&
+                     ir_const_value_i64(part->cut.step, &step) && step == 1;
+        if (part->kind == PART_NEW || (!in_mask && !whole)) {
+            s->mask = NULL;
+            return;
+        }
         axis++;
     }
-    return ok ? index_tensor(e, base.node, parts, count, node->span) : elab_poison();
+}
+
+bool elab_subscripts(Elaborator *e, const AstNode *node, Value base, Subscripts *out) {
+    uint32_t rank = ir_rank(base.node), axis = 0, count;
+    const Subscript *subscripts = subscript_values(e, ast_index_subscripts(node), &count);
+    IrNode *const *dims = base.node->types[0].dims;
+    bool has_ellipsis = false, ok = true;
+    uint32_t used = axes_taken(e, subscripts, count, node->span);
+    if (used == UINT32_MAX)
+        return false;
+    if (used > rank) {
+        elab_fail(e, DIAG_E0209, node->span, "%u indices for %s, which has %u ax%s", used,
+                  elab_type_text(e, base), rank, rank == 1 ? "is" : "es");
+        return false;
+    }
+    *out = (Subscripts){.parts = ARENA_ARRAY(e->arena, Part, count + 2 * rank), .span = node->span};
+    for (uint32_t i = 0; i < count; i++)
+        has_ellipsis = has_ellipsis || is_written(&subscripts[i], AST_ELLIPSIS);
+    for (uint32_t i = 0; i <= count && ok; i++) {
+        const Subscript *s = i < count ? &subscripts[i] : NULL;
+        bool fills = s ? is_written(s, AST_ELLIPSIS) : !has_ellipsis;
+        for (uint32_t k = used; fills && k < rank; k++, axis++)
+            out->parts[out->count++] = (Part){.kind = PART_CUT, .cut = whole_axis(e, dims[axis])};
+        uint32_t first = out->count;
+        if (!s || is_written(s, AST_ELLIPSIS))
+            continue;
+        if (!is_written(s, AST_SLICE) && s->value.kind == VALUE_NONE) {
+            out->parts[out->count++] = (Part){.kind = PART_NEW, .span = s->node->span};
+            continue;
+        }
+        uint32_t taken = elab_part(e, s->node, s->value, dims, axis, out);
+        ok = taken > 0;
+        axis += taken;
+        out->parts[first].after_ellipsis = i > 0 && is_written(&subscripts[i - 1], AST_ELLIPSIS);
+    }
+    forget_mask_among_others(out, dims);
+    return ok;
+}
+
+static Value index_dense(Elaborator *e, const AstNode *node, Value base) {
+    Subscripts s;
+    if (!elab_subscripts(e, node, base, &s))
+        return elab_poison();
+    elab_at(e, node->span);
+    return elab_indexed(e, base.node, &s);
 }
 
 /* ---- tuples

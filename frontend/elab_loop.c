@@ -24,7 +24,8 @@ static void scan_target(BodyScan *scan, const AstNode *target) {
     if (target->kind == AST_TUPLE)
         for (uint32_t i = 0; i < target->child_count; i++)
             scan_target(scan, target->children[i]);
-    if (target->kind != AST_NAME)
+    target = elab_assigned_name(target);
+    if (!target)
         return;
     Binding *binding = elab_lookup(scan->e, target->name, &where);
     if (binding && binding->kind == BINDING_MUT && !(where == scan->e->globals && scan->e->frame))

@@ -15,7 +15,8 @@ static Value filled(Elaborator *e, BuiltinCall *call, double value) {
         !elab_shape_argument(e, call->values[0], call->spans[0], dims, &rank))
         return elab_poison();
     elab_at(e, call->span);
-    Value out = elab_fill(e, value_tensor(ir_const_number(&e->b, dtype, value)), dims, rank);
+    IrNode *number = ir_const_number(&e->b, dtype_part(dtype), value);
+    Value out = elab_fill(e, value_tensor(elab_cast(e, number, dtype)), dims, rank);
     out.is_weak = !call->given[1] && rank; /* a declared type says otherwise */
     return out;
 }

@@ -85,6 +85,8 @@ bool elab_same_value(Value a, Value b) {
         return a.function == b.function;
     case VALUE_BUILTIN:
         return a.builtin == b.builtin;
+    case VALUE_DERIVATIVE:
+        return a.derivative == b.derivative;
     case VALUE_STRING:
         return a.length == b.length && !memcmp(a.text, b.text, a.length);
     case VALUE_RANGE:

@@ -172,6 +172,18 @@ Value builtin_axes_of(Elaborator *e, BuiltinCall *call) {
     return tuple_of(e, items, count);
 }
 
+/* x, which `max` over the axes that `axis` names is defined for: max itself does not ask inside the library.
+ */
+Value builtin_not_empty(Elaborator *e, BuiltinCall *call) {
+    uint32_t axes[IR_MAX_RANK], count;
+    Value x;
+    if (!first_tensor(e, call, &x) ||
+        !elab_axes(e, call->values[1], ir_rank(x.node), call->spans[1], axes, &count))
+        return elab_poison();
+    IrNode *guarded = elab_not_empty(e, OP_max, x.node, axes, count, call->span);
+    return guarded ? value_tensor(guarded) : elab_poison();
+}
+
 /* x with the axes that `axis` names merged into its last one (None: all of them). */
 Value builtin_axes_last(Elaborator *e, BuiltinCall *call) {
     uint32_t axes[IR_MAX_RANK], count, permutation[IR_MAX_RANK], rank = 0;

@@ -15,6 +15,54 @@ Value builtin_elementwise(Elaborator *e, BuiltinCall *call) {
     return elab_elementwise(e, call->builtin->op, call->values, infos, call->span);
 }
 
+Value elab_part_of(Elaborator *e, Value value, Op op) {
+    value = elab_node(e, value);
+    if (value_is(value, VALUE_POISON))
+        return value;
+    IrNode *x = value.node;
+    if (dtype_is_complex(ir_dtype(x)))
+        value.node = ir_unary(&e->b, op, x);
+    else if (op == OP_imag)
+        value.node =
+            elab_fill(e, value_tensor(ir_const_number(&e->b, ir_dtype(x), 0)), x->types[0].dims, ir_rank(x))
+                .node;
+    return value;
+}
+
+static Value complex_of(Elaborator *e, BuiltinCall *call, const Value *values) {
+    OperandInfo infos[2];
+    IrNode *nodes[2];
+    bool is_weak = true;
+    Dtype dtype = elab_common_dtype(values, 2);
+    if (dtype_is_complex(dtype))
+        return elab_fail(e, DIAG_E0202, call->span, "the parts of a complex number are real, not %s",
+                         dtype_name(dtype));
+    Dtype part = dtype_part(dtype_promote(dtype_to_float(dtype), DTYPE_c64));
+    for (uint32_t i = 0; i < 2; i++) {
+        infos[i] = (OperandInfo){call->spans[i], call->nodes[i]};
+        nodes[i] = elab_cast(e, values[i].node, part);
+        is_weak = is_weak && values[i].is_weak && elab_is_scalar(values[i]);
+    }
+    if (!elab_broadcast(e, nodes, infos, 2, call->span, "complex"))
+        return elab_poison();
+    IrNode *made = ir_complex(&e->b, nodes[0], nodes[1]);
+    return is_weak ? value_weak(made) : value_tensor(made);
+}
+
+/* real, imag and complex. */
+Value builtin_parts(Elaborator *e, BuiltinCall *call) {
+    Value values[2];
+    for (uint32_t i = 0; i < call->count; i++) {
+        values[i] =
+            builtin_tensor(e, call, i, arena_format(e->arena, "an argument of `%s`", call->builtin->name));
+        if (value_is(values[i], VALUE_POISON))
+            return values[i];
+        values[i].is_weak = call->values[i].is_weak;
+    }
+    return call->builtin->op == OP_complex ? complex_of(e, call, values)
+                                           : elab_part_of(e, values[0], call->builtin->op);
+}
+
 Value builtin_where(Elaborator *e, BuiltinCall *call) {
     OperandInfo infos[3];
     Value values[3];
@@ -91,6 +139,8 @@ Value elab_reduce(Elaborator *e, Op op, Value value, Value axis, bool keepdims, 
         x = elab_cast(e, x, DTYPE_bool);
     if (dtype)
         x = elab_cast(e, x, *dtype);
+    if (!elab_takes_complex(e, op, ir_dtype(x), span))
+        return elab_poison();
     if (elab_has_no_identity(op) && !is_in_library(e) && !(x = elab_not_empty(e, op, x, axes, count, span)))
         return elab_poison();
     Dtype result = dtype ? *dtype : ir_reduction_dtype(op, ir_dtype(x));
@@ -147,11 +197,12 @@ Value builtin_mean(Elaborator *e, BuiltinCall *call) {
     Span axis_span = call->given[1] ? call->spans[1] : call->span;
     if (!elab_axes(e, call->values[1], ir_rank(x.node), axis_span, axes, &count))
         return elab_poison();
-    result = dtype_is_float(ir_dtype(x.node)) ? ir_dtype(x.node) : DTYPE_f64;
+    bool is_exact = !dtype_is_float(ir_dtype(x.node)) && !dtype_is_complex(ir_dtype(x.node));
+    result = is_exact ? DTYPE_f64 : ir_dtype(x.node);
     bool has_dtype = !value_is(call->values[3], VALUE_NONE);
     if (has_dtype && !elab_dtype_argument(e, call->values[3], call->spans[3], &result))
         return elab_poison();
-    if (!dtype_is_float(result))
+    if (!dtype_is_float(result) && !dtype_is_complex(result))
         return elab_fail(e, DIAG_E0202, call->spans[3], "`mean` gives a float, not %s", dtype_name(result));
     elab_at(e, call->span);
     Dtype wide = has_dtype ? dtype_info[result].compute : ir_accumulator(OP_sum, result);
@@ -175,9 +226,10 @@ Value builtin_matmul(Elaborator *e, BuiltinCall *call) {
 
 static bool float_operands(Elaborator *e, const char *name, Value *values, uint32_t count, Span span) {
     Dtype dtype = elab_common_dtype(values, count);
-    dtype = dtype_is_float(dtype) ? dtype : DTYPE_f64;
-    if (dtype != DTYPE_f32 && dtype != DTYPE_f64) {
-        elab_fail(e, DIAG_E0202, span, "`%s` is done in f32 or f64, not in %s", name, dtype_name(dtype));
+    dtype = dtype_is_float(dtype) || dtype_is_complex(dtype) ? dtype : DTYPE_f64;
+    if (dtype_info[dtype].compute != dtype) {
+        elab_fail(e, DIAG_E0202, span, "`%s` is done in f32, f64, c64 or c128, not in %s", name,
+                  dtype_name(dtype));
         return false;
     }
     for (uint32_t i = 0; i < count; i++)

@@ -426,13 +426,18 @@ Value builtin_cast(Elaborator *e, BuiltinCall *call) {
 Value builtin_float_dtype(Elaborator *e, BuiltinCall *call) {
     Value out = field(e, call, "dtype");
     if (out.kind == VALUE_DTYPE)
-        out.dtype = dtype_is_float(out.dtype) ? out.dtype : DTYPE_f64;
+        out.dtype = dtype_is_float(out.dtype) || dtype_is_complex(out.dtype) ? out.dtype : DTYPE_f64;
     return out;
 }
 
 Value builtin_is_float(Elaborator *e, BuiltinCall *call) {
     Value out = field(e, call, "dtype");
     return out.kind == VALUE_DTYPE ? elab_constant(DTYPE_bool, dtype_is_float(out.dtype), false) : out;
+}
+
+Value builtin_is_complex(Elaborator *e, BuiltinCall *call) {
+    Value out = field(e, call, "dtype");
+    return out.kind == VALUE_DTYPE ? elab_constant(DTYPE_bool, dtype_is_complex(out.dtype), false) : out;
 }
 
 Value builtin_len(Elaborator *e, BuiltinCall *call) {

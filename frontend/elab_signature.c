@@ -219,8 +219,6 @@ static Value declared_tensor(Elaborator *e, const AstNode *type, Value value, co
             return elab_unsupported(e, type->span, "a layer type");
         return elab_unknown_name(e, type->name, type->span, "type");
     }
-    if (!is_letter && dtype_kind(dtype) == KIND_COMPLEX)
-        return elab_unsupported(e, type->span, "a complex dtype");
     if (value_is(value, VALUE_POISON)) {
         poison_dims(e, type, d);
         return value;

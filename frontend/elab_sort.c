@@ -25,7 +25,7 @@ static Value sorted(Elaborator *e, BuiltinCall *call, Op op) {
     uint32_t axis;
     bool descending, stable;
     Value x;
-    if (!along_axis(e, call, 1, &x, &axis) ||
+    if (!along_axis(e, call, 1, &x, &axis) || !elab_takes_complex(e, op, ir_dtype(x.node), call->span) ||
         !elab_bool_argument(e, call->values[2], call->spans[2], "descending", &descending) ||
         !elab_bool_argument(e, call->values[3], call->spans[3], "stable", &stable))
         return elab_poison();
@@ -54,6 +54,8 @@ Value builtin_scan(Elaborator *e, BuiltinCall *call) {
     if (!value_is(call->values[2], VALUE_NONE) &&
         !elab_dtype_argument(e, call->values[2], call->spans[2], &dtype))
         return elab_poison();
+    if (!elab_takes_complex(e, op, dtype, call->span))
+        return elab_poison();
     return call_along(e, op, elab_cast(e, x.node, dtype), (int64_t[]){axis}, 1, dtype);
 }
 
@@ -70,6 +72,8 @@ Value builtin_searchsorted(Elaborator *e, BuiltinCall *call) {
                          elab_type_text(e, values[0]));
     elab_at(e, call->span);
     Dtype dtype = elab_common_dtype(values, 2);
+    if (!elab_takes_complex(e, OP_searchsorted, dtype, call->span))
+        return elab_poison();
     IrNode *operands[2] = {elab_cast(e, values[0].node, dtype), elab_cast(e, values[1].node, dtype)};
     bool is_scalar = ir_rank(operands[1]) == 0;
     if (is_scalar)

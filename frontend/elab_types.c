@@ -190,6 +190,8 @@ const char *elab_type_text(Elaborator *e, Value value) {
                                     : "fn";
     case VALUE_BUILTIN:
         return arena_format(e->sink->arena, "fn %s", value.builtin->name);
+    case VALUE_DERIVATIVE:
+        return "fn";
     case VALUE_RANGE:
         return "range";
     case VALUE_UNIT:
@@ -207,6 +209,7 @@ const char *elab_kind_text(Elaborator *e, Value value) {
         return "a dtype";
     case VALUE_FUNCTION:
     case VALUE_BUILTIN:
+    case VALUE_DERIVATIVE:
         return "a function";
     case VALUE_RANGE:
         return "a range";
@@ -260,7 +263,7 @@ static bool literal_takes(Dtype from, Dtype to) {
         return to == DTYPE_bool;
     if (dtype_is_integer(from))
         return to != DTYPE_bool;
-    return dtype_is_float(to) || dtype_kind(to) == KIND_COMPLEX;
+    return dtype_is_complex(to) || (dtype_is_float(to) && !dtype_is_complex(from));
 }
 
 Value elab_coerce(Elaborator *e, Value value, Dtype dtype, Span span, DiagCode code, const char *what) {
@@ -433,12 +436,22 @@ static const char *spelling(Op op) {
     return spellings[op] ? spellings[op] : op_name(op);
 }
 
+bool elab_takes_complex(Elaborator *e, Op op, Dtype dtype, Span span) {
+    if (!dtype_is_complex(dtype) || op_info[op].complex != COMPLEX_NO ||
+        (op_is_elementwise(op) && op_info[op].dtype == RULE_LOGICAL))
+        return true;
+    bool orders = (op >= OP_lt && op <= OP_ge) || !op_is_elementwise(op);
+    Diag *diag = diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for complex numbers (%s)",
+                            spelling(op), dtype_name(dtype));
+    if (orders || op == OP_minimum || op == OP_maximum)
+        diag_note(e->sink, diag, "complex numbers have no order: use abs(x), real(x) or imag(x)");
+    return false;
+}
+
 static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dtype *out) {
     *out = common;
-    if (dtype_kind(common) == KIND_COMPLEX) {
-        elab_unsupported(e, span, "complex arithmetic");
+    if (!elab_takes_complex(e, op, common, span))
         return false;
-    }
     bool is_exact = dtype_is_integer(common) || common == DTYPE_bool;
     switch (op_info[op].dtype) {
     case RULE_FLOAT:
@@ -449,6 +462,12 @@ static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dty
             return true;
         diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", spelling(op));
         return false;
+    case RULE_COUNT:
+        *out = common == DTYPE_bool ? DTYPE_i8 : common;
+        return true;
+    case RULE_SHIFT:
+        *out = common == DTYPE_bool ? DTYPE_i8 : common;
+        /* fall through */
     case RULE_INTEGER:
         if (is_exact)
             return true;
@@ -501,12 +520,13 @@ static bool is_constant_two(Value value) {
     return value.dtype == DTYPE_f64 && value.bits == 0x4000000000000000u;
 }
 
-/* The common dtype; a function of floats turns each integer operand into a float first, as NumPy does. */
+/* The common dtype; a function of floats of integers only turns each into a float first, as NumPy does. */
 static Dtype operand_dtype(Op op, const Value *operands, uint32_t count) {
     Value floats[3];
     Dtype dtype;
-    if (op_info[op].dtype != RULE_FLOAT || op == OP_div || count < 2)
-        return elab_common_dtype(operands, count);
+    Dtype common = elab_common_dtype(operands, count);
+    if (op_info[op].dtype != RULE_FLOAT || op == OP_div || count < 2 || dtype_is_float(common))
+        return common;
     for (uint32_t i = 0; i < count; i++) {
         floats[i] = operands[i];
         if (!operands[i].is_weak && elab_dtype_of(operands[i], &dtype) && !dtype_is_float(dtype))

@@ -375,32 +375,47 @@ static bool lift_window(Vectorizer *v, const IrNode *old, Lifted *out) {
     return finish_view(v, elab_lift_node(v, x, x->set), axes, lead + ir_rank(base), out);
 }
 
-static bool lift_gather(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const IrNode *base = old->operands[0], *indices = old->operands[1];
-    const Lifted *x = elab_lift(v, base), *at = elab_lift(v, indices);
-    AxisAt axes[IR_MAX_RANK] = {0};
-    uint32_t axis = (uint32_t)old->attributes[0], label = OWN_LABEL;
-    if (!x || !at)
+/* The positions along one gathered axis; the axes of the indices are the labels from `label` on. */
+static bool gather_axis(Vectorizer *v, const IrNode *indices, uint32_t label, AxisAt *to) {
+    const Lifted *at = elab_lift(v, indices);
+    if (!at || !elab_lift_rank_fits(v, at->set, ir_rank(indices)))
         return false;
-    uint32_t lead = read_lead(v, x, axes), first = bits(at->set);
+    IrNode *node = elab_lift_node(v, at, at->set);
+    if (!ir_rank(indices) && !at->set) { /* one position for all */
+        to->offset = node;
+        return true;
+    }
+    to->tensor = node;
+    to->set = at->set;
+    for (uint32_t i = 0; i < ir_rank(indices); i++) {
+        v->extents[label + i] = node->types[0].dims[bits(at->set) + i];
+        to->set |= 1u << (label + i);
+    }
+    return true;
+}
+
+static bool lift_gather(Vectorizer *v, const IrNode *old, Lifted *out) {
+    const IrNode *base = old->operands[0];
+    AxisAt axes[IR_MAX_RANK] = {0};
+    uint32_t label = OWN_LABEL, shared = 0, indexed = 0;
+    const Lifted *x = lift_all(v, old) ? elab_lift(v, base) : NULL;
+    if (!x || !elab_lift_rank_fits(v, x->set, ir_rank(base)))
+        return false;
+    uint32_t lead = read_lead(v, x, axes);
     for (uint32_t k = 0; k < ir_rank(base); k++) {
         AxisAt *to = &axes[lead + k];
-        if (k != axis) {
+        if (indexed == old->attribute_count || old->attributes[indexed] != k) {
             v->extents[label] = elab_lift_node(v, x, x->set)->types[0].dims[lead + k];
             to->offset = int_node(v, 0);
             elab_axis_term(to, label++, int_node(v, 1));
             continue;
         }
-        to->tensor = elab_lift_node(v, at, at->set);
-        to->set = at->set;
-        for (uint32_t i = 0; i < ir_rank(indices); i++) {
-            v->extents[label] = to->tensor->types[0].dims[first + i];
-            to->set |= 1u << label++;
+        if (indexed == 0) {
+            shared = label;
+            label += ir_rank(old->operands[1]);
         }
-        if (!ir_rank(indices) && !at->set) { /* one position for all */
-            to->offset = to->tensor;
-            to->tensor = NULL;
-        }
+        if (!gather_axis(v, old->operands[1 + indexed++], shared, to))
+            return false;
     }
     return finish_view(v, elab_lift_node(v, x, x->set), axes, lead + ir_rank(base), out);
 }
@@ -532,6 +547,12 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
         return elab_lift_if(v, old, out);
     case OP_for:
         return elab_lift_for(v, old, out);
+    case OP_update:
+        elab_unsupported(v->e, old->span, "an update in an index expression");
+        return false;
+    case OP_nonzero:
+        elab_unsupported(v->e, old->span, "a mask or `nonzero` in an index expression");
+        return false;
     default:
         elab_unsupported(v->e, old->span,
                          arena_format(v->e->arena, "`%s` in an index expression", op_name(old->op)));

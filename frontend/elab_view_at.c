@@ -141,56 +141,30 @@ static uint32_t gathered_axes(const AxisAt *axes, uint32_t rank, bool *gathers, 
     return count;
 }
 
-/* The gathered axes first, as one. */
-static IrNode *merged(Elaborator *e, IrNode *x, const bool *gathers, uint32_t count) {
-    uint32_t permutation[IR_MAX_RANK], next = 0, rank = ir_rank(x);
-    IrNode *dims[IR_MAX_RANK];
-    for (int round = 1; round >= 0; round--)
-        for (uint32_t k = 0; k < rank; k++)
-            if (gathers[k] == (round == 1))
-                permutation[next++] = k;
-    x = elab_permuted(e, x, permutation);
-    dims[0] = int_node(e, 1);
-    for (uint32_t k = 0; k < count; k++)
-        dims[0] = ir_binary(&e->b, OP_mul, dims[0], x->types[0].dims[k]);
-    for (uint32_t k = count; k < rank; k++)
-        dims[1 + k - count] = x->types[0].dims[k];
-    return ir_reshape(&e->b, x, dims, rank - count + 1);
-}
-
 /* Replaces the gathered axes by one per label of theirs; `axes` becomes what is left to read. */
 static IrNode *gathered(Elaborator *e, IrNode *x, AxisAt *axes, const bool *gathers, uint32_t count,
                         uint32_t set, IrNode *const *extents) {
-    uint32_t rank = ir_rank(x), labels = (uint32_t)__builtin_popcount(set), at = 0, next = 0;
-    IrNode *index = NULL;
+    uint32_t rank = ir_rank(x), labels = (uint32_t)__builtin_popcount(set), next = 0, tensors = 0;
+    uint32_t at[IR_MAX_RANK] = {0};
+    IrNode *indices[IR_MAX_RANK] = {0};
     AxisAt left[LABEL_COUNT + IR_MAX_RANK] = {0};
     if (rank - count + labels > IR_MAX_RANK)
         return NULL;
     for (uint32_t k = 0; k < rank; k++) {
         if (!gathers[k])
             continue;
-        at = k;
-        IrNode *own = with_labels(e, positions(e, &axes[k], extents), axes[k].set, set, extents);
-        if (index) {
-            index = ir_binary(&e->b, OP_mul, index, with_labels(e, x->types[0].dims[k], 0, set, extents));
-            index = ir_binary(&e->b, OP_add, index, own);
-        } else {
-            index = own;
-        }
+        at[tensors] = k;
+        indices[tensors++] = with_labels(e, positions(e, &axes[k], extents), axes[k].set, set, extents);
     }
-    if (count > 1) {
-        x = merged(e, x, gathers, count);
-        at = 0;
-    }
-    x = ir_gather(&e->b, x, index, at);
-    for (uint32_t k = 0; k <= rank; k++) {
-        if (next == at)
+    x = ir_gather_many(&e->b, x, indices, at, count);
+    for (uint32_t k = 0; k < rank; k++) {
+        if (k == at[0])
             for (uint32_t label = 0; label < LABEL_COUNT; label++)
                 if (set >> label & 1) {
                     left[next].offset = int_node(e, 0);
                     elab_axis_term(&left[next++], label, int_node(e, 1));
                 }
-        if (k < rank && !gathers[k])
+        if (!gathers[k])
             left[next++] = axes[k];
     }
     memcpy(axes, left, next * sizeof *axes);

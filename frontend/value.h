@@ -21,6 +21,7 @@ typedef enum ValueKind {
     VALUE_DTYPE,
     VALUE_FUNCTION,
     VALUE_BUILTIN,
+    VALUE_DERIVATIVE, /* grad(f) and its like */
     VALUE_TUPLE,
     VALUE_RANGE,
 } ValueKind;
@@ -44,6 +45,7 @@ typedef struct ElabSlot {
 typedef struct Value Value;
 typedef struct Builtin Builtin;
 typedef struct Scope Scope;
+typedef struct Derivative Derivative;
 
 typedef struct Closure {
     const AstNode *function; /* FUNCTION */
@@ -76,6 +78,7 @@ struct Value {
         };
         Closure *function;
         const Builtin *builtin;
+        const Derivative *derivative;
         ValueTuple *tuple; /* of RANGE: its begin and end, i64 scalars */
     };
 };

@@ -77,8 +77,13 @@ static Dtype elementwise_result(Op op, IrNode *const *operands) {
     case RULE_BOOL:
     case RULE_LOGICAL:
         return DTYPE_bool;
+    case RULE_PAIR:
+        return dtype_of_parts(ir_dtype(operands[0]));
+    case RULE_PART:
+        return dtype_part(ir_dtype(operands[0]));
     default:
-        return ir_dtype(operands[op == OP_where]);
+        return op_info[op].complex == COMPLEX_REAL ? dtype_part(ir_dtype(operands[0]))
+                                                   : ir_dtype(operands[op == OP_where]);
     }
 }
 
@@ -98,6 +103,10 @@ IrNode *ir_binary(IrBuilder *b, Op op, IrNode *x, IrNode *y) {
 
 IrNode *ir_where(IrBuilder *b, IrNode *condition, IrNode *x, IrNode *y) {
     return ir_elementwise(b, OP_where, (IrNode *[]){condition, x, y});
+}
+
+IrNode *ir_complex(IrBuilder *b, IrNode *real, IrNode *imag) {
+    return ir_binary(b, OP_complex, real, imag);
 }
 
 IrNode *ir_cast(IrBuilder *b, IrNode *x, Dtype dtype) {
@@ -130,7 +139,7 @@ Dtype ir_accumulator(Op reduction, Dtype dtype) {
         return DTYPE_i64;
     if (kind == KIND_UNSIGNED)
         return DTYPE_u64;
-    return dtype == DTYPE_f32 ? DTYPE_f64 : dtype_info[dtype].compute;
+    return dtype == DTYPE_f32 ? DTYPE_f64 : dtype == DTYPE_c64 ? DTYPE_c128 : dtype_info[dtype].compute;
 }
 
 Dtype ir_reduction_dtype(Op reduction, Dtype dtype) {
@@ -240,6 +249,16 @@ IrWindowTerm ir_window_term(const IrNode *window, uint32_t index) {
 
 /* ---- sizes ------------------------------------------------------------------------------------------ */
 
+/* Numbered by what exists, so that no two are the same node. */
+IrNode *ir_variable(IrBuilder *b, IrNode *x) {
+    int64_t number = b->function->node_count;
+    return build_one(b, OP_variable, &x, 1, &number, 1, x->types[0], NULL);
+}
+
+IrNode *ir_stop_gradient(IrBuilder *b, IrNode *x) {
+    return build_one(b, OP_stop_gradient, &x, 1, NULL, 0, x->types[0], NULL);
+}
+
 IrNode *ir_iota(IrBuilder *b, IrNode *extent) {
     return build_one(b, OP_iota, &extent, 1, NULL, 0, tensor_type(DTYPE_i64, 1, &extent), NULL);
 }
@@ -298,17 +317,72 @@ IrNode *ir_concat(IrBuilder *b, IrNode *const *operands, uint32_t count, uint32_
 }
 
 IrNode *ir_gather(IrBuilder *b, IrNode *x, IrNode *indices, uint32_t axis) {
-    IrNode *dims[2 * IR_MAX_RANK];
-    uint32_t rank = 0;
-    for (uint32_t k = 0; k < axis; k++)
-        dims[rank++] = x->types[0].dims[k];
-    for (uint32_t k = 0; k < ir_rank(indices); k++)
-        dims[rank++] = indices->types[0].dims[k];
-    for (uint32_t k = axis + 1; k < ir_rank(x); k++)
-        dims[rank++] = x->types[0].dims[k];
-    int64_t attribute = axis;
-    return build_one(b, OP_gather, (IrNode *[]){x, indices}, 2, &attribute, 1,
+    return ir_gather_many(b, x, &indices, &axis, 1);
+}
+
+IrNode *ir_gather_many(IrBuilder *b, IrNode *x, IrNode *const *indices, const uint32_t *axes,
+                       uint32_t count) {
+    IrNode *dims[2 * IR_MAX_RANK], *operands[1 + IR_MAX_RANK] = {x};
+    int64_t attributes[IR_MAX_RANK];
+    uint32_t rank = 0, next = 0;
+    for (uint32_t k = 0; k < ir_rank(x); k++) {
+        if (next == count || axes[next] != k) {
+            dims[rank++] = x->types[0].dims[k];
+            continue;
+        }
+        for (uint32_t i = 0; next == 0 && i < ir_rank(indices[0]); i++)
+            dims[rank++] = indices[0]->types[0].dims[i];
+        operands[1 + next] = indices[next];
+        attributes[next++] = k;
+    }
+    return build_one(b, OP_gather, operands, 1 + count, attributes, count,
                      tensor_type(ir_dtype(x), rank, dims), NULL);
+}
+
+/* ---- updates ----------------------------------------------------------------------------------------- */
+
+IrNode *ir_update(IrBuilder *b, IrNode *x, IrNode *v, IrNode *const *starts, IrNode *const *extents,
+                  IrNode *const *steps, IrNode *const *indices, const uint32_t *axes, uint32_t count,
+                  Op combine) {
+    IrNode *operands[2 + 4 * IR_MAX_RANK] = {x, v};
+    int64_t attributes[2 + IR_MAX_RANK] = {combine == OP_none ? -1 : (int64_t)combine, 0};
+    uint32_t used = 2;
+    for (uint32_t k = 0; k < ir_rank(x); k++) {
+        operands[used++] = starts[k];
+        operands[used++] = extents[k];
+        operands[used++] = steps[k];
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        operands[used++] = indices[i];
+        attributes[2 + i] = axes[i];
+    }
+    return build_one(b, OP_update, operands, used, attributes, 2 + count, x->types[0], NULL);
+}
+
+IrNode *ir_update_indices(const IrNode *node, uint32_t axis) {
+    for (uint32_t i = 2; i < node->attribute_count; i++)
+        if (node->attributes[i] == axis)
+            return node->operands[2 + 3 * ir_rank(node) + i - 2];
+    return NULL;
+}
+
+bool ir_update_is_element(const IrNode *node) {
+    int64_t extent;
+    bool is_one = ir_rank(node->operands[1]) == 0 && ir_update_index_count(node) == 0;
+    for (uint32_t k = 0; k < ir_rank(node); k++)
+        is_one = is_one && ir_const_value_i64(ir_update_extent(node, k), &extent) && extent == 1;
+    return is_one && node->attributes[0] < 0;
+}
+
+IrNode *ir_nonzero(IrBuilder *b, IrNode *mask) {
+    uint32_t axes[IR_MAX_RANK];
+    for (uint32_t k = 0; k < ir_rank(mask); k++)
+        axes[k] = k;
+    IrNode *count =
+        ir_reduce(b, OP_sum, ir_cast(b, mask, DTYPE_i64), axes, ir_rank(mask), DTYPE_i64, DTYPE_i64);
+    IrNode *dims[2] = {ir_const_i64(b, ir_rank(mask)), count};
+    return build_one(b, OP_nonzero, (IrNode *[]){mask, count}, 2, NULL, 0, tensor_type(DTYPE_i64, 2, dims),
+                     NULL);
 }
 
 /* ---- checks and effects ------------------------------------------------------------------------------ */

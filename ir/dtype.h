@@ -36,6 +36,17 @@ static inline bool dtype_is_integer(Dtype dtype) {
 static inline bool dtype_is_float(Dtype dtype) {
     return dtype_kind(dtype) == KIND_FLOAT;
 }
+static inline bool dtype_is_complex(Dtype dtype) {
+    return dtype_kind(dtype) == KIND_COMPLEX;
+}
+/* The dtype of the real and the imaginary part; any other dtype itself. */
+static inline Dtype dtype_part(Dtype dtype) {
+    return dtype == DTYPE_c64 ? DTYPE_f32 : dtype == DTYPE_c128 ? DTYPE_f64 : dtype;
+}
+/* The complex dtype with parts of this dtype: c64 of f32 (and what fits it), c128 of f64. */
+static inline Dtype dtype_of_parts(Dtype part) {
+    return part == DTYPE_f64 || part == DTYPE_c128 ? DTYPE_c128 : DTYPE_c64;
+}
 /* Finds a dtype by its GMX name; false when there is none. */
 bool dtype_find(const char *name, Dtype *out);
 

@@ -159,6 +159,16 @@ static IrNode *fold_cast(IrBuilder *b, const IrNodeSpec *spec) {
     return NULL;
 }
 
+/* A part of what was put together, and what is put together of its own parts. */
+static IrNode *fold_parts(const IrNodeSpec *spec) {
+    IrNode *x = spec->operands[0];
+    if (spec->op != OP_complex)
+        return x->op == OP_complex ? x->operands[spec->op == OP_imag] : NULL;
+    const IrNode *imag = spec->operands[1];
+    bool is_whole = x->op == OP_real && imag->op == OP_imag && x->operands[0] == imag->operands[0];
+    return is_whole ? x->operands[0] : NULL;
+}
+
 /* The sizes that a passed check has made equal. */
 static bool check_implies(const IrNode *check, const IrNode *x) {
     return check == x || (check->op == OP_check_equal &&
@@ -239,6 +249,10 @@ IrNode *ir_fold(IrBuilder *b, const IrNodeSpec *spec) {
     switch (spec->op) {
     case OP_cast:
         return fold_cast(b, spec);
+    case OP_real:
+    case OP_imag:
+    case OP_complex:
+        return fold_parts(spec);
     case OP_check_equal:
         return fold_check_equal(spec);
     case OP_check_true:

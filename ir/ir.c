@@ -252,6 +252,66 @@ bool ir_same_extents(const IrType *type, IrNode *const *dims, uint32_t rank) {
     return true;
 }
 
+static bool is_constant(const IrNode *node, int64_t wanted) {
+    int64_t value;
+    return ir_const_value_i64(node, &value) && value == wanted;
+}
+
+/* Axes of extent 1 may be anywhere. */
+static bool permute_is_dense(const IrNode *view) {
+    int64_t last = -1;
+    for (uint32_t k = 0; k < ir_rank(view); k++) {
+        if (is_constant(view->types[0].dims[k], 1))
+            continue;
+        if (view->attributes[k] < last)
+            return false;
+        last = view->attributes[k];
+    }
+    return true;
+}
+
+/* One element of each leading axis, a run of the next, all of the rest. */
+static bool slice_is_dense(const IrNode *view) {
+    bool cut = false; /* an axis behind this one is not whole */
+    for (uint32_t k = ir_rank(view->operands[0]); k-- > 0;) {
+        const IrNode *start = view->operands[1 + 3 * k], *extent = view->operands[2 + 3 * k];
+        bool is_unit = is_constant(extent, 1);
+        if ((cut && !is_unit) || (!is_unit && !is_constant(view->operands[3 + 3 * k], 1)))
+            return false;
+        cut |= !is_constant(start, 0) || !ir_same_extent(extent, view->operands[0]->types[0].dims[k]);
+    }
+    return true;
+}
+
+/* New axes of extent 1, nothing repeated. */
+static bool broadcast_is_dense(const IrNode *view) {
+    const IrType *from = &view->operands[0]->types[0], *to = &view->types[0];
+    uint32_t next = 0;
+    for (uint32_t k = 0; k < to->rank; k++) {
+        bool is_new = next == from->rank || view->attributes[next] != k;
+        if (is_new ? !is_constant(to->dims[k], 1)
+                   : is_constant(from->dims[next], 1) && !is_constant(to->dims[k], 1))
+            return false;
+        next += !is_new;
+    }
+    return next == from->rank;
+}
+
+bool ir_view_is_dense(const IrNode *view) {
+    switch (view->op) {
+    case OP_reshape:
+        return true;
+    case OP_permute:
+        return permute_is_dense(view);
+    case OP_slice:
+        return slice_is_dense(view);
+    case OP_broadcast:
+        return broadcast_is_dense(view);
+    default:
+        return false;
+    }
+}
+
 bool ir_is_const(const IrNode *node) {
     return node->op == OP_const;
 }

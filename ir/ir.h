@@ -124,6 +124,7 @@ IrNode *ir_elementwise(IrBuilder *b, Op op, IrNode *const *operands); /* op_info
 IrNode *ir_unary(IrBuilder *b, Op op, IrNode *x);
 IrNode *ir_binary(IrBuilder *b, Op op, IrNode *x, IrNode *y);
 IrNode *ir_where(IrBuilder *b, IrNode *condition, IrNode *x, IrNode *y);
+IrNode *ir_complex(IrBuilder *b, IrNode *real, IrNode *imag);
 IrNode *ir_cast(IrBuilder *b, IrNode *x, Dtype dtype);
 /* axes ascending and unique; accumulator as language.md section 3 says (ir_accumulator gives the default) */
 IrNode *ir_reduce(IrBuilder *b, Op op, IrNode *x, const uint32_t *axes, uint32_t count, Dtype accumulator,
@@ -150,6 +151,8 @@ IrNode *ir_window(IrBuilder *b, IrNode *x, IrNode *const *offsets, const IrWindo
                   IrNode *const *dims, uint32_t rank);
 IrNode *ir_window_offset(const IrNode *window, uint32_t axis);
 IrWindowTerm ir_window_term(const IrNode *window, uint32_t index); /* of attribute_count / 2 */
+IrNode *ir_variable(IrBuilder *b, IrNode *x); /* x as a value of its own: see ir/gradient.h */
+IrNode *ir_stop_gradient(IrBuilder *b, IrNode *x);
 IrNode *ir_iota(IrBuilder *b, IrNode *extent);
 IrNode *ir_dim(IrBuilder *b, IrNode *x, uint32_t axis); /* extent of axis: the node from x's type */
 IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */
@@ -161,6 +164,13 @@ IrNode *ir_call(IrBuilder *b, Op op, IrNode *const *operands, uint32_t count, co
                 uint32_t attribute_count, Dtype dtype, IrNode *const *dims, uint32_t rank);
 IrNode *ir_concat(IrBuilder *b, IrNode *const *operands, uint32_t count, uint32_t axis);
 IrNode *ir_gather(IrBuilder *b, IrNode *x, IrNode *indices, uint32_t axis); /* indices checked already */
+/* Several indices of one shape, for ascending axes. */
+IrNode *ir_gather_many(IrBuilder *b, IrNode *x, IrNode *const *indices, const uint32_t *axes, uint32_t count);
+/* x with a part replaced by v (see ops.def); combine: an elementwise op of (old, v), or OP_none. */
+IrNode *ir_update(IrBuilder *b, IrNode *x, IrNode *v, IrNode *const *starts, IrNode *const *extents,
+                  IrNode *const *steps, IrNode *const *indices, const uint32_t *axes, uint32_t count,
+                  Op combine);
+IrNode *ir_nonzero(IrBuilder *b, IrNode *mask); /* its last extent: the number of true elements */
 /* Folds when both are known and equal; otherwise a run-time check of the two scalars. */
 IrNode *ir_check_equal(IrBuilder *b, IrNode *x, IrNode *y, Name message);
 IrNode *ir_check_true(IrBuilder *b, IrNode *condition, IrNode *value, DiagCode code, Name message);
@@ -204,6 +214,23 @@ static inline uint32_t ir_rank(const IrNode *node) {
 static inline bool ir_is_scalar(const IrNode *node) {
     return node->result_count == 1 && node->types[0].kind == IR_TENSOR && node->types[0].rank == 0;
 }
+/* Update nodes: the triple of an axis, the indices, and whether it is one element at known-to-be-one extents
+ * (which host programs store without a kernel). */
+static inline IrNode *ir_update_start(const IrNode *node, uint32_t axis) {
+    return node->operands[2 + 3 * axis];
+}
+static inline IrNode *ir_update_extent(const IrNode *node, uint32_t axis) {
+    return node->operands[3 + 3 * axis];
+}
+static inline IrNode *ir_update_step(const IrNode *node, uint32_t axis) {
+    return node->operands[4 + 3 * axis];
+}
+static inline uint32_t ir_update_index_count(const IrNode *node) {
+    return node->attribute_count - 2;
+}
+/* The indices of an axis, NULL where the slice counts. */
+IrNode *ir_update_indices(const IrNode *node, uint32_t axis);
+bool ir_update_is_element(const IrNode *node);
 bool ir_is_const(const IrNode *node);
 bool ir_const_value_i64(const IrNode *node, int64_t *out); /* integer and bool constants */
 bool ir_known_i64(const IrNode *node, int64_t *out);       /* constant or hint */
@@ -214,6 +241,8 @@ bool ir_same_dims(const IrType *a, const IrType *b);
 /* Extents that are one value whenever both can be used: the same node, or made equal by a passed check. */
 bool ir_same_extent(const IrNode *a, const IrNode *b);
 bool ir_same_extents(const IrType *type, IrNode *const *dims, uint32_t rank);
+/* True if the elements of this view follow each other in C order without gaps whenever its operand's do. */
+bool ir_view_is_dense(const IrNode *view);
 /* True if `region` is `inner` or encloses it. */
 bool ir_region_encloses(const IrRegion *region, const IrRegion *inner);
 
@@ -233,6 +262,9 @@ IrFunction *ir_rewrite_function(IrFunction *source,
                                 IrNode *(*rule)(IrRewrite *, const IrNode *, IrNode *const *), void *context);
 /* Copies one node with mapped operands (types, attributes, regions too). */
 IrNode *ir_rewrite_copy(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands);
+/* Copies the nodes of a region, its parameters and results apart, to the builder's place.  map (old id -> new
+ * node) has what they use from outside, and values for the parameters; the copies are added. */
+void ir_copy_nodes(IrBuilder *b, const IrRegion *source, IrNode **map);
 IrNode *ir_rewrite_value(IrRewrite *rewrite, const IrNode *old); /* the new node of an old one */
 
 /* ---- text and checking (ir/print.c, ir/parse.c, ir/verify.c) ----------------------------------------

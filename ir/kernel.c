@@ -345,6 +345,15 @@ KernelStatement *kernel_prefetch(Kernel *kernel, KernelBlock *block, KernelArray
     return statement;
 }
 
+KernelStatement *kernel_stream(Kernel *kernel, KernelBlock *block, KernelArray *array, KernelExpr *elements,
+                               KernelExpr *run) {
+    KernelStatement *statement = kernel_statement(kernel, block, KERNEL_STREAM);
+    statement->array = array;
+    statement->value = elements;
+    statement->value2 = run;
+    return statement;
+}
+
 KernelStatement *kernel_tile_mma(Kernel *kernel, KernelBlock *block, KernelArray *c, KernelArray *a,
                                  KernelArray *b, const int64_t tile[3]) {
     KernelStatement *statement = kernel_statement(kernel, block, KERNEL_TILE_MMA);

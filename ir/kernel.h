@@ -24,10 +24,10 @@
  * lane), but no parallel or vector loop, no append, barrier or tile.mma.  A variable declared outside may
  * only be changed by an accumulate statement (and not be read by the body otherwise): each lane folds its own
  * part and the lanes are combined in lane order at the end.  The tail runs masked with the same operations,
- * so the result of a lane never depends on the extent.  `below N`: lanes whose index is not below N are
- * masked too (constant bounds only: a register tile at the edge of a matrix). for.unrolled  constant bounds;
- * the body is repeated. Variables. let      a value; var a mutable scalar (loop-carried state), changed by
- * `=` and by accumulate `op=`, where op is an associative row (add mul minimum maximum logical_or logical_and
+ * so the result of a lane never depends on the extent. `below N`: lanes whose index is not below N are masked
+ * too (constant bounds only: a register tile at the edge of a matrix). for.unrolled  constant bounds; the
+ * body is repeated. Variables. let      a value; var a mutable scalar (loop-carried state), changed by `=`
+ * and by accumulate `op=`, where op is an associative row (add mul minimum maximum logical_or logical_and
  * bitwise_*) or argmax/argmin on a pair (value, index): the first of equals wins, a NaN wins over numbers.
  * alloc    reg: constant shape, lives in registers when every index is constant after unrolling or runs over
  * the last axis in a vector loop of constant bounds.  scratch: per-thread memory, extents may be any
@@ -38,7 +38,9 @@
  * present at u; a missing case does nothing append k to a, b = v, w if fill stores at position k (while
  * `fill`) and increments the variable k: the same kernel counts, then fills Others: if, while, barrier
  * (work-group; nothing on a CPU), prefetch, and tile.mma c, a, b (m, n, k): c += a @ b on reg, scratch or
- * group allocations of rank 2 (tensor cores; loops on a CPU).
+ * group allocations of rank 2 (tensor cores; loops on a CPU). stream y, n by m   a hint at the top level: the
+ * launch writes n elements of the output y from here on, in runs of m whose starts are multiples of m, and
+ * does not read them.  Vector loops may store past the caches when n elements are more than these hold.
  *
  * Text.  Operators are the C spellings of ops.def, other ops are calls by name, `f64(x)` casts.  A literal
  * `7` is i64 and `0.5` f64 unless what it meets (the other operand, the variable or array it goes to) has
@@ -72,10 +74,11 @@ struct KernelArray {
     Dtype dtype;
     uint32_t id;
     Name name;
-    bool is_output;       /* buffers: written */
-    bool is_pointwise;    /* input read only at the index that is being written (see passes/memory.c) */
-    bool may_alias;       /* output that may share memory with the input read at the same index (in-place) */
-    uint32_t rank;        /* buffers: 1 */
+    bool is_output;    /* buffers: written */
+    bool is_pointwise; /* input read only at the index that is being written (see passes/memory.c) */
+    bool may_alias;    /* output that may share memory with the input read at the same index (in-place) */
+    bool is_pairs; /* buffers: elements 2 i and 2 i + 1 are there together, the parts of a complex number */
+    uint32_t rank; /* buffers: 1 */
     KernelExpr *shape[4]; /* allocations */
 };
 
@@ -106,6 +109,7 @@ typedef enum KernelStatementKind {
     KERNEL_APPEND,     /* to arrays at variable: values; stores only if `value` (NULL: always) */
     KERNEL_BARRIER,
     KERNEL_PREFETCH, /* array[indices] */
+    KERNEL_STREAM,   /* array; value elements will be written in runs of value2 */
     KERNEL_TILE_MMA  /* array += array2 @ array3, m n k */
 } KernelStatementKind;
 
@@ -214,6 +218,8 @@ KernelStatement *kernel_append(Kernel *kernel, KernelBlock *block, KernelVariabl
                                KernelExpr *fill);
 KernelStatement *kernel_prefetch(Kernel *kernel, KernelBlock *block, KernelArray *array,
                                  KernelExpr *const *indices, uint32_t count);
+KernelStatement *kernel_stream(Kernel *kernel, KernelBlock *block, KernelArray *array, KernelExpr *elements,
+                               KernelExpr *run);
 KernelStatement *kernel_tile_mma(Kernel *kernel, KernelBlock *block, KernelArray *c, KernelArray *a,
                                  KernelArray *b, const int64_t tile[3]);
 /* An empty statement of a kind (barrier; the parser). */

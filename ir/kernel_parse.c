@@ -588,6 +588,14 @@ static void prefetch(Parser *p, KernelBlock *into) {
     kernel_prefetch(p->kernel, into, array, subscripts, count);
 }
 
+static void stream(Parser *p, KernelBlock *into) {
+    KernelArray *array = array_named(p);
+    expect(p, ",");
+    KernelExpr *elements = typed(p, DTYPE_i64);
+    expect(p, "by");
+    kernel_stream(p->kernel, into, array, elements, typed(p, DTYPE_i64));
+}
+
 /* `NAME=` of an accumulate statement, where `=` touches the name. */
 static Op accumulating(Parser *p) {
     Op op = op_find(word(p));
@@ -637,8 +645,8 @@ static void statement(Parser *p, KernelBlock *into) {
     static const struct {
         const char *word;
         void (*parse)(Parser *, KernelBlock *);
-    } table[] = {{"alloc", allocation},  {"for", for_loop},  {"merge", merge}, {"append", append},
-                 {"prefetch", prefetch}, {"tile", tile_mma}, {"(", pair}};
+    } table[] = {{"alloc", allocation},  {"for", for_loop},  {"merge", merge},   {"append", append},
+                 {"prefetch", prefetch}, {"tile", tile_mma}, {"stream", stream}, {"(", pair}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (accept(p, table[i].word)) {
             table[i].parse(p, into);
@@ -674,14 +682,15 @@ static void block(Parser *p, KernelBlock *into) {
 static void parameter(Parser *p) {
     const char *name = word(p);
     expect(p, ":");
-    bool is_output = accept(p, "out"), may_alias = accept(p, "alias");
+    bool is_output = accept(p, "out"), may_alias = accept(p, "alias"), is_pairs = accept(p, "pairs");
     if (accept(p, "buffer")) {
         KernelArray *array = kernel_buffer(p->kernel, name, dtype(p), is_output);
         array->may_alias = may_alias;
+        array->is_pairs = is_pairs;
         define(p, NULL, array);
         return;
     }
-    if (is_output || may_alias)
+    if (is_output || may_alias || is_pairs)
         fail(p, DIAG_E0101, "expected `buffer`");
     define(p, kernel_scalar(p->kernel, name, dtype(p)), NULL);
 }

@@ -309,6 +309,12 @@ static void put_statement(Printer *p, const KernelStatement *s) {
         put(p, "prefetch ");
         put_element(p, s->array, s->indices, s->count);
         break;
+    case KERNEL_STREAM:
+        putf(p, "stream %s, ", array_name(p, s->array));
+        put_expr(p, s->value, 0);
+        put(p, " by ");
+        put_expr(p, s->value2, 0);
+        break;
     case KERNEL_TILE_MMA:
         put_tile_mma(p, s);
         break;
@@ -330,8 +336,8 @@ static void put_block(Printer *p, const KernelBlock *block) {
 static void put_parameter(Printer *p, const KernelParameter *parameter) {
     const KernelArray *array = parameter->array;
     if (array)
-        putf(p, "%s: %s%sbuffer %s", array_name(p, array), array->is_output ? "out " : "",
-             array->may_alias ? "alias " : "", dtype_name(array->dtype));
+        putf(p, "%s: %s%s%sbuffer %s", array_name(p, array), array->is_output ? "out " : "",
+             array->may_alias ? "alias " : "", array->is_pairs ? "pairs " : "", dtype_name(array->dtype));
     else
         putf(p, "%s: %s", variable_name(p, parameter->variable), dtype_name(parameter->variable->dtype));
 }

@@ -37,10 +37,11 @@ Op kernel_text_operator(const char *text, size_t length) {
 }
 
 bool kernel_text_is_keyword(const char *name) {
-    static const char *const words[] = {
-        "kernel",  "let",   "var",  "alloc",  "for", "if",      "else",     "while", "merge", "case",
-        "over",    "of",    "in",   "append", "to",  "barrier", "prefetch", "tile",  "step",  "grain",
-        "balance", "below", "true", "false",  "inf", "nan",     "out",      "alias", "buffer"};
+    static const char *const words[] = {"kernel", "let",     "var",      "alloc", "for",  "if",    "else",
+                                        "while",  "merge",   "case",     "over",  "of",   "in",    "append",
+                                        "to",     "barrier", "prefetch", "tile",  "step", "grain", "balance",
+                                        "true",   "false",   "inf",      "nan",   "out",  "alias", "buffer",
+                                        "below",  "stream",  "by",       "pairs"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(words[i], name))
             return true;

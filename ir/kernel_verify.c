@@ -77,26 +77,27 @@ static void check_indices(Verifier *v, const KernelArray *array, KernelExpr *con
 
 static bool fits_rule(Op op, Dtype dtype) {
     DtypeKind kind = dtype_kind(dtype);
-    if (op == OP_left_shift || op == OP_right_shift)
-        return dtype_is_integer(dtype);
     if (op == OP_philox)
         return dtype == DTYPE_u64;
     switch (op_info[op].dtype) {
     case RULE_FLOAT:
         return kind == KIND_FLOAT;
     case RULE_NUMBER:
+    case RULE_COUNT:
         return kind != KIND_BOOL;
     case RULE_LOGICAL:
         return kind == KIND_BOOL;
     case RULE_INTEGER:
         return kind != KIND_FLOAT;
+    case RULE_SHIFT:
+        return dtype_is_integer(dtype);
     default:
         return true;
     }
 }
 
 static void check_op(Verifier *v, const KernelExpr *expr) {
-    if (!op_is_elementwise(expr->op) || expr->count != op_info[expr->op].arity) {
+    if (!op_is_elementwise(expr->op) || op_is_parts(expr->op) || expr->count != op_info[expr->op].arity) {
         broken(v, "`%s` is not an elementwise op of %u operands", op_name(expr->op), expr->count);
         return;
     }
@@ -420,6 +421,15 @@ static void check_tile(Verifier *v, const KernelStatement *s) {
     }
 }
 
+static void check_stream(Verifier *v, const KernelStatement *s) {
+    if (v->depth > 1)
+        broken(v, "a stream hint is not at the top level");
+    if (sees_array(v, s->array) && (s->array->kind != KERNEL_BUFFER || !s->array->is_output))
+        broken(v, "`%s` streams, but is no output", s->array->name->text);
+    check_typed(v, s->value, DTYPE_i64, "a number of elements");
+    check_typed(v, s->value2, DTYPE_i64, "the length of a run");
+}
+
 static void check_nested(Verifier *v, const KernelStatement *s) {
     bool is_refused = s->kind == KERNEL_APPEND || s->kind == KERNEL_BARRIER || s->kind == KERNEL_TILE_MMA ||
                       s->kind == KERNEL_ALLOC || (s->kind == KERNEL_FOR && s->loop == LOOP_PARALLEL);
@@ -475,6 +485,9 @@ static void check_statement(Verifier *v, const KernelStatement *s) {
         break;
     case KERNEL_PREFETCH:
         check_indices(v, s->array, s->indices, s->count);
+        break;
+    case KERNEL_STREAM:
+        check_stream(v, s);
         break;
     case KERNEL_TILE_MMA:
         check_tile(v, s);

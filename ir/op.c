@@ -10,33 +10,43 @@
 
 const OpInfo op_info[OP_COUNT] = {
     [OP_none] = {.name = "none"},
-#define ELEMENTWISE(op, n, rule, zero_rule, math, c_text, numpy_name, doc_text)                              \
+#define ELEMENTWISE(op, n, rule, complex_rule, zero_rule, math, c_text, numpy_name, doc_text)                \
     [OP_##op] = {.name = #op,                                                                                \
                  .class = CLASS_ELEMENTWISE,                                                                 \
                  .arity = n,                                                                                 \
                  .dtype = RULE_##rule,                                                                       \
+                 .complex = COMPLEX_##complex_rule,                                                          \
                  .zero = ZERO_##zero_rule,                                                                   \
                  .is_math = math,                                                                            \
                  .c = c_text,                                                                                \
                  .numpy = numpy_name,                                                                        \
                  .doc = doc_text},
-#define OP1(name, dtype, zero, llvm, c, numpy, doc)                                                          \
-    ELEMENTWISE(name, 1, dtype, zero, IS_MATH_##llvm, c, numpy, doc)
-#define OP2(name, dtype, zero, llvm, c, numpy, doc)                                                          \
-    ELEMENTWISE(name, 2, dtype, zero, IS_MATH_##llvm, c, numpy, doc)
-#define OP3(name, dtype, zero, llvm, c, numpy, doc)                                                          \
-    ELEMENTWISE(name, 3, dtype, zero, IS_MATH_##llvm, c, numpy, doc)
-#define RED(op, fold, start, doc_text)                                                                       \
+#define OP1(name, dtype, complex, zero, llvm, c, numpy, da, doc)                                             \
+    ELEMENTWISE(name, 1, dtype, complex, zero, IS_MATH_##llvm, c, numpy, doc)
+#define OP2(name, dtype, complex, zero, llvm, c, numpy, da, db, doc)                                         \
+    ELEMENTWISE(name, 2, dtype, complex, zero, IS_MATH_##llvm, c, numpy, doc)
+#define OP3(name, dtype, complex, zero, llvm, c, numpy, da, db, dc, doc)                                     \
+    ELEMENTWISE(name, 3, dtype, complex, zero, IS_MATH_##llvm, c, numpy, doc)
+#define PARTS(op, n, rule, doc_text)                                                                         \
+    [OP_##op] = {.name = #op,                                                                                \
+                 .class = CLASS_ELEMENTWISE,                                                                 \
+                 .arity = n,                                                                                 \
+                 .dtype = RULE_##rule,                                                                       \
+                 .numpy = "",                                                                                \
+                 .doc = doc_text},
+#define RED(op, fold, start, complex_rule, doc_text)                                                         \
     [OP_##op] = {.name = #op,                                                                                \
                  .class = CLASS_REDUCTION,                                                                   \
                  .arity = 1,                                                                                 \
                  .combine = OP_##fold,                                                                       \
                  .identity = IDENTITY_##start,                                                               \
+                 .complex = COMPLEX_##complex_rule,                                                          \
                  .doc = doc_text},
 #define VIEW(op, attributes, operands, doc_text)                                                             \
     [OP_##op] = {.name = #op, .class = CLASS_VIEW, .doc = doc_text},
-#define CALL(op, operands, doc_text) [OP_##op] = {.name = #op, .class = CLASS_CALL, .doc = doc_text},
-#define CTRL(op, doc_text)           [OP_##op] = {.name = #op, .class = CLASS_CONTROL, .doc = doc_text},
+#define CALL(op, complex_rule, operands, doc_text)                                                           \
+    [OP_##op] = {.name = #op, .class = CLASS_CALL, .complex = COMPLEX_##complex_rule, .doc = doc_text},
+#define CTRL(op, doc_text) [OP_##op] = {.name = #op, .class = CLASS_CONTROL, .doc = doc_text},
 #include "ir/ops.def"
 };
 

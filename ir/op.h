@@ -7,13 +7,14 @@
 
 typedef enum Op {
     OP_none,
-#define OP1(name, ...)  OP_##name,
-#define OP2(name, ...)  OP_##name,
-#define OP3(name, ...)  OP_##name,
-#define RED(name, ...)  OP_##name,
-#define VIEW(name, ...) OP_##name,
-#define CALL(name, ...) OP_##name,
-#define CTRL(name, ...) OP_##name,
+#define OP1(name, ...)   OP_##name,
+#define OP2(name, ...)   OP_##name,
+#define OP3(name, ...)   OP_##name,
+#define PARTS(name, ...) OP_##name,
+#define RED(name, ...)   OP_##name,
+#define VIEW(name, ...)  OP_##name,
+#define CALL(name, ...)  OP_##name,
+#define CTRL(name, ...)  OP_##name,
 #include "ir/ops.def"
     OP_COUNT
 } Op;
@@ -30,18 +31,24 @@ typedef enum DtypeRule {
     RULE_KEEP,
     RULE_FLOAT,
     RULE_NUMBER,
+    RULE_COUNT,
     RULE_BOOL,
     RULE_LOGICAL,
-    RULE_INTEGER
+    RULE_INTEGER,
+    RULE_SHIFT,
+    RULE_PART, /* of a complex operand */
+    RULE_PAIR  /* two floats make a complex number */
 } DtypeRule;
+typedef enum ComplexRule { COMPLEX_NO, COMPLEX_YES, COMPLEX_REAL } ComplexRule;
 typedef enum ZeroRule { ZERO_FILLS, ZERO_KEEPS, ZERO_JOIN, ZERO_MEET, ZERO_LEFT } ZeroRule;
 typedef enum Identity { IDENTITY_ZERO, IDENTITY_ONE, IDENTITY_LOWEST, IDENTITY_HIGHEST } Identity;
 
 typedef struct OpInfo {
     const char *name;
     OpClass class;
-    uint8_t arity;     /* elementwise: 1, 2 or 3 */
-    DtypeRule dtype;   /* elementwise */
+    uint8_t arity;   /* elementwise: 1, 2 or 3 */
+    DtypeRule dtype; /* elementwise */
+    ComplexRule complex;
     ZeroRule zero;     /* elementwise */
     bool is_math;      /* elementwise: the `llvm` column is MATH, dozens of instructions */
     Op combine;        /* reductions: the op that folds */
@@ -64,6 +71,11 @@ static inline bool op_is_reduction(Op op) {
 }
 static inline bool op_is_view(Op op) {
     return op_info[op].class == CLASS_VIEW;
+}
+/* Ops between complex numbers and their parts: not in kernels. */
+static inline bool op_is_parts(Op op) {
+    return op_info[op].class == CLASS_ELEMENTWISE &&
+           (op_info[op].dtype == RULE_PART || op_info[op].dtype == RULE_PAIR);
 }
 /* Worth computing once rather than twice: the mathematical functions. */
 static inline bool op_is_math(Op op) {

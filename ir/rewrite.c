@@ -146,6 +146,14 @@ static void copy_region_nodes(IrRewrite *rewrite, const IrRegion *old) {
     }
 }
 
+void ir_copy_nodes(IrBuilder *b, const IrRegion *source, IrNode **map) {
+    bool *live = ARENA_ARRAY(ir_arena(b), bool, b->function->node_count);
+    for (uint32_t i = 0; i < source->results.count; i++)
+        mark(live, source->results.items[i]);
+    IrRewrite rewrite = {.builder = *b, .map = map, .live = live};
+    copy_region_nodes(&rewrite, source);
+}
+
 IrFunction *ir_rewrite_function(IrFunction *source,
                                 IrNode *(*rule)(IrRewrite *, const IrNode *, IrNode *const *),
                                 void *context) {

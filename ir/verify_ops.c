@@ -59,16 +59,25 @@ static bool verify_axes(Verifier *v, const IrNode *node, uint32_t first, uint32_
 /* ---- elementwise and reductions --------------------------------------------------------------------------
  */
 
-static bool dtype_allowed(DtypeRule rule, Dtype dtype) {
-    switch (rule) {
+static bool dtype_allowed(const OpInfo *info, Dtype dtype) {
+    if (dtype_is_complex(dtype))
+        return info->dtype == RULE_PART || info->complex != COMPLEX_NO;
+    switch (info->dtype) {
+    case RULE_PART:
+        return false;
+    case RULE_PAIR:
+        return dtype == DTYPE_f32 || dtype == DTYPE_f64;
     case RULE_FLOAT:
-        return dtype_is_float(dtype) || dtype_kind(dtype) == KIND_COMPLEX;
+        return dtype_is_float(dtype);
     case RULE_NUMBER:
+    case RULE_COUNT:
         return dtype != DTYPE_bool;
     case RULE_LOGICAL:
         return dtype == DTYPE_bool;
     case RULE_INTEGER:
         return dtype == DTYPE_bool || dtype_is_integer(dtype);
+    case RULE_SHIFT:
+        return dtype_is_integer(dtype);
     default:
         return true;
     }
@@ -82,7 +91,7 @@ static bool verify_elementwise(Verifier *v, const IrNode *node) {
     uint32_t first = node->op == OP_where;
     Dtype dtype = ir_dtype(node->operands[first]);
     REQUIRE(!first || ir_dtype(node->operands[0]) == DTYPE_bool, "the condition is not bool");
-    REQUIRE(dtype_allowed(info->dtype, dtype), "not defined for %s", dtype_name(dtype));
+    REQUIRE(dtype_allowed(info, dtype), "not defined for %s", dtype_name(dtype));
     for (uint32_t i = 0; i < node->operand_count; i++) {
         REQUIRE(i < first || ir_dtype(node->operands[i]) == dtype, "operand %u is %s, not %s", i,
                 dtype_name(ir_dtype(node->operands[i])), dtype_name(dtype));
@@ -90,7 +99,11 @@ static bool verify_elementwise(Verifier *v, const IrNode *node) {
                 "operand %u has other extents than the result", i);
     }
     bool is_bool = info->dtype == RULE_BOOL || info->dtype == RULE_LOGICAL;
-    Dtype want = is_bool ? DTYPE_bool : dtype;
+    bool is_part = info->dtype == RULE_PART || info->complex == COMPLEX_REAL;
+    Dtype want = is_bool                    ? DTYPE_bool
+                 : is_part                  ? dtype_part(dtype)
+                 : info->dtype == RULE_PAIR ? dtype_of_parts(dtype)
+                                            : dtype;
     REQUIRE(ir_dtype(node) == want, "the result is not %s", dtype_name(want));
     return true;
 }
@@ -99,6 +112,10 @@ static bool verify_reduction_dtypes(Verifier *v, const IrNode *node) {
     Dtype from = ir_dtype(node->operands[0]), to = ir_dtype(node);
     int64_t accumulator = node->attributes[0];
     REQUIRE(accumulator >= 0 && accumulator < DTYPE_COUNT, "no such accumulator");
+    bool is_complex = dtype_is_complex(from) || dtype_is_complex(to);
+    REQUIRE(!is_complex || op_info[node->op].complex, "not defined for %s", dtype_name(from));
+    REQUIRE(is_complex == dtype_is_complex((Dtype)accumulator) && is_complex == dtype_is_complex(to),
+            "one of operand, accumulator and result is complex");
     switch (node->op) {
     case OP_any:
     case OP_all:
@@ -314,7 +331,8 @@ static bool verify_square(Verifier *v, const IrNode *node) {
     REQUIRE(node->operand_count == (node->op == OP_solve ? 2 : 1), "wrong number of operands");
     const IrType *a = ir_type(node->operands[0]), *last = ir_type(node->operands[node->operand_count - 1]);
     uint32_t rank = a->rank;
-    REQUIRE(dtype_is_float(a->dtype) && last->dtype == a->dtype, "operands are not of one float dtype");
+    REQUIRE((dtype_is_float(a->dtype) || dtype_is_complex(a->dtype)) && last->dtype == a->dtype,
+            "operands are not of one float or complex dtype");
     REQUIRE(rank >= 2 && last->rank == rank, "ranks %u and %u", rank, last->rank);
     REQUIRE(verify_same_extent(a->dims[rank - 2], a->dims[rank - 1]), "the matrix is not square");
     REQUIRE(same_leading(a, last, rank - 1), "extents differ");
@@ -337,21 +355,81 @@ static bool verify_concat(Verifier *v, const IrNode *node) {
     return true;
 }
 
+/* Operands `first`… are i64 of one shape, one per attribute from `from` on: ascending axes. */
+static bool verify_indices(Verifier *v, const IrNode *node, uint32_t first, uint32_t from) {
+    REQUIRE(node->operand_count - first == node->attribute_count - from, "%u index tensors for %u axes",
+            node->operand_count - first, node->attribute_count - from);
+    for (uint32_t i = first; i < node->operand_count; i++) {
+        const IrType *type = ir_type(node->operands[i]);
+        REQUIRE(type->dtype == DTYPE_i64, "indices are not i64");
+        REQUIRE(verify_same_extents(type, ir_type(node->operands[first])), "indices have different shapes");
+    }
+    return verify_axes(v, node, from, ir_rank(node->operands[0]));
+}
+
 static bool verify_gather(Verifier *v, const IrNode *node) {
-    if (!verify_shape_of_node(v, node, 2, 1) || !verify_attribute_count(v, node, 1))
+    REQUIRE(node->operand_count >= 2 && node->result_count == 1 && node->attribute_count >= 1,
+            "no indices or no axes");
+    if (!verify_indices(v, node, 1, 0))
         return false;
     const IrType *x = ir_type(node->operands[0]), *at = ir_type(node->operands[1]), *y = ir_type(node);
-    REQUIRE(at->dtype == DTYPE_i64, "indices are not i64");
-    if (!verify_axes(v, node, 0, x->rank))
-        return false;
-    uint32_t axis = (uint32_t)node->attributes[0];
-    REQUIRE(y->dtype == x->dtype && y->rank == x->rank - 1 + at->rank, "the result has another type");
-    for (uint32_t k = 0; k < y->rank; k++) {
-        const IrNode *want = k < axis              ? x->dims[k]
-                             : k < axis + at->rank ? at->dims[k - axis]
-                                                   : x->dims[k + 1 - at->rank];
-        REQUIRE(verify_same_extent(y->dims[k], want), "result axis %u has another extent", k);
+    uint32_t next = 0, rank = 0;
+    REQUIRE(y->dtype == x->dtype && y->rank == x->rank - node->attribute_count + at->rank,
+            "the result has another type");
+    for (uint32_t k = 0; k < x->rank; k++) {
+        bool indexed = next < node->attribute_count && node->attributes[next] == k;
+        for (uint32_t i = 0; indexed && next == 0 && i < at->rank; i++, rank++)
+            REQUIRE(verify_same_extent(y->dims[rank], at->dims[i]), "result axis %u has another extent",
+                    rank);
+        next += indexed;
+        if (indexed)
+            continue;
+        REQUIRE(verify_same_extent(y->dims[rank], x->dims[k]), "result axis %u has another extent", rank);
+        rank++;
     }
+    return true;
+}
+
+static bool verify_update(Verifier *v, const IrNode *node) {
+    REQUIRE(node->operand_count >= 2 && node->result_count == 1 && node->attribute_count >= 2,
+            "too few operands or attributes");
+    const IrType *x = ir_type(node->operands[0]), *value = ir_type(node->operands[1]);
+    uint32_t indexed = ir_update_index_count(node), first = 2 + 3 * x->rank, axis = 0;
+    REQUIRE(x->rank > 0 && same_type(x, ir_type(node)), "the result has another type");
+    REQUIRE(node->operand_count == first + indexed, "wrong number of operands");
+    REQUIRE(node->attributes[0] >= -1 && node->attributes[0] < OP_COUNT && value->dtype == x->dtype,
+            "the value has another dtype or no such op combines");
+    for (uint32_t k = 2; k < first; k++)
+        REQUIRE(is_scalar_of(node->operands[k], DTYPE_i64), "operand %u is no i64", k);
+    if (!verify_indices(v, node, first, 2))
+        return false;
+    if (value->rank == 0)
+        return true;
+    uint32_t lead = indexed ? ir_rank(node->operands[first]) : 0;
+    REQUIRE(value->rank == lead + x->rank - indexed, "the value has %u axes", value->rank);
+    for (; axis < lead; axis++)
+        REQUIRE(verify_same_extent(value->dims[axis], ir_type(node->operands[first])->dims[axis]),
+                "axis %u of the value has another extent", axis);
+    for (uint32_t k = 0; k < x->rank; k++) {
+        if (ir_update_indices(node, k))
+            continue;
+        REQUIRE(verify_same_extent(value->dims[axis], ir_update_extent(node, k)),
+                "axis %u of the value has another extent", axis);
+        axis++;
+    }
+    return true;
+}
+
+static bool verify_nonzero(Verifier *v, const IrNode *node) {
+    if (!verify_shape_of_node(v, node, 2, 1))
+        return false;
+    const IrType *mask = ir_type(node->operands[0]), *y = ir_type(node);
+    int64_t rank;
+    REQUIRE(mask->dtype == DTYPE_bool && mask->rank > 0 && is_scalar_of(node->operands[1], DTYPE_i64),
+            "not a mask and a count");
+    REQUIRE(y->dtype == DTYPE_i64 && y->rank == 2 && ir_const_value_i64(y->dims[0], &rank) &&
+                rank == mask->rank && verify_same_extent(y->dims[1], node->operands[1]),
+            "the result has another type");
     return true;
 }
 
@@ -388,6 +466,9 @@ static bool verify_call(Verifier *v, const IrNode *node) {
     REQUIRE(node->result_count == 1, "%u results instead of 1", node->result_count);
     if (!verify_tensors(v, node))
         return false;
+    REQUIRE(op_info[node->op].complex || !node->operand_count ||
+                !dtype_is_complex(ir_dtype(node->operands[0])),
+            "not defined for complex numbers");
     switch (node->op) {
     case OP_matmul:
         return verify_matmul(v, node);
@@ -397,6 +478,10 @@ static bool verify_call(Verifier *v, const IrNode *node) {
         return verify_concat(v, node);
     case OP_gather:
         return verify_gather(v, node);
+    case OP_update:
+        return verify_update(v, node);
+    case OP_nonzero:
+        return verify_nonzero(v, node);
     case OP_sort:
     case OP_argsort:
     case OP_cumsum:
@@ -497,7 +582,7 @@ static bool verify_while(Verifier *v, const IrNode *node) {
 
 static bool allowed_in_fused(Op op) {
     return op_is_elementwise(op) || op_is_reduction(op) || op_is_view(op) || op == OP_const ||
-           op == OP_cast || op == OP_iota || op == OP_gather;
+           op == OP_cast || op == OP_iota || op == OP_gather || op == OP_update;
 }
 
 static bool verify_fused(Verifier *v, const IrNode *node) {
@@ -523,14 +608,15 @@ static bool verify_launch_parameters(Verifier *v, const IrNode *node, const Kern
         const KernelArray *array = kernel->parameters.items[i].array;
         if (array && array->is_output) {
             REQUIRE(results < node->result_count, "the kernel has more outputs");
-            REQUIRE(node->types[results].dtype == array->dtype, "output %u is %s in the kernel", results,
-                    dtype_name(array->dtype));
+            REQUIRE(dtype_part(node->types[results].dtype) == array->dtype, "output %u is %s in the kernel",
+                    results, dtype_name(array->dtype));
             results++;
             continue;
         }
         Dtype dtype = array ? array->dtype : kernel->parameters.items[i].variable->dtype;
         REQUIRE(operands < node->operand_count, "the kernel has more inputs");
-        REQUIRE(ir_dtype(node->operands[operands]) == dtype, "input %u is %s in the kernel", operands,
+        Dtype given = ir_dtype(node->operands[operands]); /* kernels see arrays of parts */
+        REQUIRE((array ? dtype_part(given) : given) == dtype, "input %u is %s in the kernel", operands,
                 dtype_name(dtype));
         REQUIRE(array || ir_is_scalar(node->operands[operands]), "input %u is a scalar in the kernel",
                 operands);
@@ -542,7 +628,8 @@ static bool verify_launch_parameters(Verifier *v, const IrNode *node, const Kern
 }
 
 static bool verify_launch(Verifier *v, const IrNode *node) {
-    if (!verify_tensors(v, node) || !verify_attribute_count(v, node, 1 + node->result_count))
+    bool starts_filled = node->attribute_count == 2 + node->result_count; /* output 0, from an operand */
+    if (!verify_tensors(v, node) || !verify_attribute_count(v, node, 1 + node->result_count + starts_filled))
         return false;
     const IrModule *module = v->function->module;
     REQUIRE(node->attributes[0] >= 0 && node->attributes[0] < module->kernels.count, "no kernel %lld",
@@ -550,6 +637,12 @@ static bool verify_launch(Verifier *v, const IrNode *node) {
     for (uint32_t i = 0; i < node->result_count; i++)
         REQUIRE(node->attributes[1 + i] >= -1 && node->attributes[1 + i] < node->operand_count,
                 "result %u takes the buffer of no operand", i);
+    if (starts_filled) {
+        int64_t from = node->attributes[1 + node->result_count];
+        REQUIRE(node->result_count > 0 && from >= 0 && from < node->operand_count &&
+                    same_type(ir_type(node->operands[from]), ir_type(node)),
+                "output 0 starts with no operand of its type");
+    }
     return verify_launch_parameters(v, node, module->kernels.items[node->attributes[0]]);
 }
 
@@ -613,10 +706,12 @@ static bool verify_ownership(Verifier *v, const IrNode *node) {
 
 static bool verify_value(Verifier *v, const IrNode *node) {
     if (!verify_shape_of_node(v, node, node->op != OP_const, 1) || !verify_tensors(v, node) ||
-        !verify_attribute_count(v, node, node->op == OP_const))
+        !verify_attribute_count(v, node, node->op == OP_const || node->op == OP_variable))
         return false;
-    if (node->op == OP_const)
-        REQUIRE(ir_is_scalar(node), "a constant is a scalar");
+    if (node->op == OP_variable || node->op == OP_stop_gradient)
+        REQUIRE(same_type(ir_type(node), ir_type(node->operands[0])), "not the type of the operand");
+    else if (node->op == OP_const)
+        REQUIRE(ir_is_scalar(node) && !dtype_is_complex(ir_dtype(node)), "a constant is a real scalar");
     else if (node->op == OP_cast)
         REQUIRE(verify_same_extents(ir_type(node), ir_type(node->operands[0])), "a cast changes extents");
     else
@@ -631,6 +726,8 @@ static bool verify_control(Verifier *v, const IrNode *node) {
     case OP_const:
     case OP_cast:
     case OP_iota:
+    case OP_variable:
+    case OP_stop_gradient:
         return verify_value(v, node);
     case OP_dim:
     case OP_stride:

@@ -1,13 +1,16 @@
 /* fuse: gathers tensor work into `fused` nodes, one kernel each.
  *
  * in    a function of tensor ops
- * out   every elementwise op, reduction, gather and iota sits in a `fused` node; views stay outside only on
- * host values (parameters, results of fused nodes, calls and control); scalars stay on the host
+ * out   every elementwise op, reduction, gather, iota and update sits in a `fused` node; views stay outside
+ * only on host values (parameters, results of fused nodes, calls and control); scalars and updates of one
+ * element stay on the host
  *
  * A node becomes the root of a kernel when a buffer is needed: it is a result, an operand of a call or of
  * control flow, or its value is wanted by several kernels and is not cheap to repeat.  Everything else is
  * computed where it is used. A reduction joins its only consumer's kernel when it is demanded once per row
- * (see fuse.h). */
+ * (see fuse.h).
+ *
+ * pass_fuse_apart, which stands in under --no-pass=fuse, makes every op the root of a kernel of its own. */
 #include "passes/fuse.h"
 #include "passes/pipeline.h"
 
@@ -22,8 +25,12 @@ typedef struct Fuse {
     IrNode **copies;   /* old id of a strided parameter -> its contiguous copy */
     bool *materialise; /* old id -> root of a kernel */
     bool *host_view;   /* old id -> view that stays outside */
+    bool is_apart;     /* one op per kernel */
     int32_t *group;    /* old id -> id of the root whose kernel computes it, GROUP_NONE or GROUP_MANY */
     uint32_t *cost;    /* old id -> rough work per element when computed in place */
+    uint32_t *changes; /* old id -> id of the first `update` of a buffer that the value is computed from */
+    uint32_t *updated; /* old id -> id of its first `update`, UINT32_MAX */
+    uint32_t *wanted;  /* old id -> id of the last root or host node that computes with it */
     FuseSpace *space;  /* root id -> space */
     const IrNode **by_id;
     VEC(IrNode *) * users;
@@ -40,6 +47,8 @@ static bool is_tensor(const IrNode *node) {
 static bool is_kernel_op(const IrNode *node) {
     if (op_is_reduction(node->op))
         return ir_rank(node->operands[0]) > 0;
+    if (node->op == OP_update)
+        return !ir_update_is_element(node);
     return is_tensor(node) && (op_is_elementwise(node->op) || node->op == OP_cast || node->op == OP_iota ||
                                node->op == OP_gather);
 }
@@ -69,234 +78,24 @@ static const IrNode *view_base(const IrNode *node) {
     return node;
 }
 
-/* ---- demands: which axes of the space an operand is read along -------------------------------------------
- */
-
-static bool is_unit_slice_axis(const IrNode *slice, uint32_t axis) {
-    int64_t start, step;
-    return ir_const_value_i64(slice->operands[1 + 3 * axis], &start) && start == 0 &&
-           ir_const_value_i64(slice->operands[3 + 3 * axis], &step) && step == 1;
-}
-
-static void taint_all(const int8_t *tags, uint32_t count, bool *taint) {
-    for (uint32_t i = 0; taint && i < count; i++)
-        if (tags[i] >= 0)
-            taint[tags[i]] = true;
-}
-
-static void slice_tags(const IrNode *node, const int8_t *tags, int8_t *out, bool *taint) {
-    uint32_t dropped = 0, next = 0;
-    for (uint32_t axis = 0; axis < ir_rank(node->operands[0]); axis++) {
-        if (dropped < node->attribute_count && node->attributes[dropped] == axis) {
-            out[axis] = TAG_NONE;
-            dropped++;
-            continue;
-        }
-        int8_t tag = tags[next++];
-        out[axis] = tag >= 0 && !is_unit_slice_axis(node, axis) ? TAG_MIXED : tag;
-        if (out[axis] != tag)
-            taint_all(&tag, 1, taint);
-    }
-}
-
-static void broadcast_tags(const IrNode *node, const int8_t *tags, int8_t *out) {
-    const IrNode *x = node->operands[0];
-    for (uint32_t k = 0; k < ir_rank(x); k++) {
-        uint32_t axis = (uint32_t)node->attributes[k];
-        int64_t extent;
-        bool repeats = x->types[0].dims[k] != node->types[0].dims[axis] &&
-                       ir_const_value_i64(x->types[0].dims[k], &extent) && extent == 1;
-        out[k] = repeats ? TAG_NONE : tags[axis];
-    }
-}
-
-/* An axis that one result axis runs along unchanged keeps its tag; sums and multiples are arithmetic. */
-static void window_tags(const IrNode *node, const int8_t *tags, int8_t *out, bool *taint) {
-    uint32_t rank = ir_rank(node->operands[0]), seen[IR_MAX_RANK] = {0};
-    for (uint32_t axis = 0; axis < rank; axis++)
-        out[axis] = TAG_NONE;
-    for (uint32_t i = 0; i < node->attribute_count / 2; i++) {
-        IrWindowTerm term = ir_window_term(node, i);
-        int64_t step, offset;
-        bool is_plain = ir_const_value_i64(term.step, &step) && step == 1 &&
-                        ir_const_value_i64(ir_window_offset(node, term.axis), &offset) && offset == 0;
-        out[term.axis] = is_plain && !seen[term.axis] ? tags[term.result_axis] : TAG_MIXED;
-        seen[term.axis]++;
-    }
-    for (uint32_t i = 0; i < node->attribute_count / 2; i++) {
-        IrWindowTerm term = ir_window_term(node, i);
-        if (out[term.axis] == TAG_MIXED)
-            taint_all(&tags[term.result_axis], 1, taint);
-    }
-}
-
-static void gather_tags(const IrNode *node, uint32_t k, const int8_t *tags, int8_t *out, bool *taint) {
-    uint32_t axis = (uint32_t)node->attributes[0], index_rank = ir_rank(node->operands[1]);
-    if (k == 1) {
-        memcpy(out, tags + axis, index_rank);
-        return;
-    }
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < ir_rank(node->operands[0]); i++) {
-        if (i != axis) {
-            out[i] = tags[next++];
-            continue;
-        }
-        out[i] = TAG_MIXED;
-        taint_all(tags + next, index_rank, taint);
-        next += index_rank;
-    }
-}
-
-static void reduction_tags(const IrNode *node, const int8_t *tags, const FuseSpace *space, int8_t *out) {
-    uint32_t reduced = 1, next = 0, row = 0;
-    for (uint32_t axis = 0; axis < ir_rank(node->operands[0]); axis++) {
-        if (reduced < node->attribute_count && node->attributes[reduced] == axis) {
-            while (row < space->rank && !space->is_row[row])
-                row++;
-            out[axis] = (int8_t)row++;
-            reduced++;
-        } else {
-            out[axis] = tags[next++];
-        }
-    }
-}
-
-uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, const FuseSpace *space,
-                           int8_t *out, bool *taint) {
-    uint32_t rank = ir_rank(node->operands[k]);
-    if (op_is_reduction(node->op))
-        reduction_tags(node, tags, space, out);
-    else if (node->op == OP_permute)
-        for (uint32_t i = 0; i < rank; i++)
-            out[node->attributes[i]] = tags[i];
-    else if (node->op == OP_slice && k == 0)
-        slice_tags(node, tags, out, taint);
-    else if (node->op == OP_broadcast && k == 0)
-        broadcast_tags(node, tags, out);
-    else if (node->op == OP_window && k == 0)
-        window_tags(node, tags, out, taint);
-    else if (node->op == OP_gather)
-        gather_tags(node, k, tags, out, taint);
-    else if (node->op == OP_reshape && k == 0) {
-        for (uint32_t i = 0; i < rank; i++)
-            out[i] = TAG_MIXED;
-        taint_all(tags, ir_rank(node), taint);
-    } else {
-        memcpy(out, tags, rank);
-    }
-    return rank;
-}
-
-/* ---- the space of a kernel
- * --------------------------------------------------------------------------------- */
-
-static void space_of_operand(FuseSpace *space, const IrNode *reduction) {
-    const IrType *type = ir_type(reduction->operands[0]);
-    space->rank = type->rank;
-    memcpy(space->dims, type->dims, type->rank * sizeof *space->dims);
-    memset(space->is_row, 0, sizeof space->is_row);
-    for (uint32_t i = 1; i < reduction->attribute_count; i++)
-        space->is_row[reduction->attributes[i]] = true;
-}
-
-static bool has_rows(const FuseSpace *space) {
-    for (uint32_t k = 0; k < space->rank; k++)
-        if (space->is_row[k])
-            return true;
-    return false;
-}
-
-static FuseSpace initial_space(const IrNode *root) {
-    FuseSpace space = {0};
-    if (op_is_reduction(root->op)) {
-        space_of_operand(&space, root);
-        space.result_is_outer = true;
-    } else {
-        space.rank = ir_rank(root);
-        memcpy(space.dims, root->types[0].dims, space.rank * sizeof *space.dims);
-    }
-    return space;
-}
-
-/* The tags with which the result itself is demanded. */
-static void result_tags(const FuseSpace *space, int8_t *tags) {
-    uint32_t next = 0;
-    for (uint32_t k = 0; k < space->rank; k++)
-        if (!space->result_is_outer || !space->is_row[k])
-            tags[next++] = (int8_t)k;
-}
-
-/* Can `reduction`, demanded with `tags`, be computed once per row of a kernel over *space?  May turn a plain
- * space into one with rows. */
-static bool accept_reduction(FuseSpace *space, const IrNode *reduction, const int8_t *tags) {
-    FuseSpace wanted = *space;
-    const IrType *operand = ir_type(reduction->operands[0]);
-    uint32_t outer = ir_rank(reduction);
-    if (!outer)
-        return false; /* one row only: separate kernels run in parallel */
-    for (uint32_t i = 0; i < outer; i++)
-        if (tags[i] < 0 || (i && tags[i] <= tags[i - 1]))
-            return false;
-    if (!has_rows(space)) {
-        bool outer_result = outer == space->rank;
-        space_of_operand(&wanted, reduction);
-        wanted.result_is_outer = outer_result;
-        if (outer_result && !ir_same_extents(ir_type(reduction), space->dims, outer))
-            return false; /* only a part of the rows is wanted */
-        if (!outer_result && !ir_same_extents(operand, space->dims, space->rank))
-            return false;
-        *space = wanted;
-        if (outer_result)
-            return true;
-    }
-    if (!ir_same_extents(operand, space->dims, space->rank))
-        return false;
-    for (uint32_t i = 1, k = 0; k < space->rank; k++) { /* the same axes reduced */
-        bool reduced = i < reduction->attribute_count && reduction->attributes[i] == (int64_t)k;
-        i += reduced;
-        if (reduced != space->is_row[k])
-            return false;
-    }
-    for (uint32_t i = 0, k = 0; k < space->rank; k++) /* demanded at the outer indices, in order */
-        if (!space->is_row[k] && tags[i++] != (int8_t)k)
-            return false;
-    return true;
-}
-
 /* ---- deciding
  * ------------------------------------------------------------------------------------------------ */
-
-typedef struct Seen {
-    const IrNode *node;
-    int8_t tags[IR_MAX_RANK];
-} Seen;
 
 typedef struct Search {
     Fuse *fuse;
     FuseSpace space;
     const IrNode *target, *root;
     bool accepted, refused;
-    VEC(Seen) seen;
+    FuseDemands seen;
 } Search;
-
-static bool seen_before(Search *s, const IrNode *node, const int8_t *tags) {
-    for (uint32_t i = 0; i < s->seen.count; i++)
-        if (s->seen.items[i].node == node && !memcmp(s->seen.items[i].tags, tags, ir_rank(node)))
-            return true;
-    Seen entry = {.node = node};
-    memcpy(entry.tags, tags, ir_rank(node));
-    vec_push(s->fuse->arena, &s->seen, entry);
-    return false;
-}
 
 /* Walks every demand below the root; asks about each one for the target. */
 static void search_demands(Search *s, const IrNode *node, const int8_t *tags) {
     if (s->refused || node->result_count != 1 || node->types[0].kind != IR_TENSOR ||
-        seen_before(s, node, tags))
+        fuse_demanded_before(s->fuse->arena, &s->seen, node, tags))
         return;
     if (node == s->target) {
-        bool fits = accept_reduction(&s->space, node, tags);
+        bool fits = fuse_accept_reduction(&s->space, node, tags);
         s->accepted |= fits;
         s->refused |= !fits;
         return;
@@ -316,14 +115,14 @@ static void search_demands(Search *s, const IrNode *node, const int8_t *tags) {
 static bool absorb(Fuse *f, const IrNode *reduction, int32_t root_id, const IrNode *root) {
     Search s = {.fuse = f, .space = f->space[root_id], .target = reduction, .root = root};
     int8_t tags[IR_MAX_RANK];
-    result_tags(&s.space, tags);
+    fuse_result_tags(&s.space, tags);
     search_demands(&s, root, tags);
     if (!s.accepted || s.refused)
         return false;
     /* Turning a plain space into rows renumbers the axes: check every demand again in the final space. */
     FuseSpace final = s.space;
     s = (Search){.fuse = f, .space = final, .target = reduction, .root = root};
-    result_tags(&final, tags);
+    fuse_result_tags(&final, tags);
     search_demands(&s, root, tags);
     if (!s.accepted || s.refused)
         return false;
@@ -374,9 +173,22 @@ static void require_host(Fuse *f, const IrNode *node) {
         require_host(f, node->operands[0]);
 }
 
+/* A view in C order of a buffer in C order: one without gaps. */
+static bool is_dense_view(const Fuse *f, const IrNode *node) {
+    if (!is_view(node))
+        return false;
+    for (; is_view(node); node = node->operands[0]) {
+        if (f->materialise[node->id] || node->op == OP_reshape)
+            return true;
+        if (!ir_view_is_dense(node))
+            return false;
+    }
+    return is_tensor(node) && node->op != OP_iota && !is_strided_parameter(f, node);
+}
+
 /* The host needs this tensor as a buffer in C order. */
 static void require_contiguous(Fuse *f, const IrNode *node) {
-    if (node->op == OP_reshape)
+    if (is_dense_view(f, node))
         require_host(f, node);
     else if (is_inlined(node))
         f->materialise[node->id] = true;
@@ -388,11 +200,18 @@ static void require_owned(Fuse *f, const IrNode *node) {
         f->materialise[node->id] = true;
 }
 
+/* Its results are the buffers of its operands, which kernels read in C order. */
+static bool hands_buffers_on(const IrNode *node) {
+    return node->op == OP_for || node->op == OP_while || node->op == OP_check_true;
+}
+
 static void require_operands(Fuse *f, const IrNode *node) {
-    bool control = node->op == OP_for || node->op == OP_while;
+    bool control = hands_buffers_on(node);
     for (uint32_t k = 0; k < node->operand_count; k++) {
         const IrNode *x = node->operands[k];
-        if (node->op == OP_gather && k == 0 && is_kernel_op(x))
+        if (node->op == OP_update && k == 0)
+            require_owned(f, x);
+        else if (node->op == OP_gather && k == 0 && is_kernel_op(x))
             f->materialise[x->id] = true;
         else if (node->op == OP_reshape && k == 0 && !f->host_view[node->id])
             require_contiguous(f, x);
@@ -402,6 +221,53 @@ static void require_operands(Fuse *f, const IrNode *node) {
             require_owned(f, x);
         else
             require_host(f, x);
+    }
+}
+
+/* Does the value of an update read what is updated elsewhere than at the place that is being written? */
+static bool reads_elsewhere(const Fuse *f, const IrNode *update, const IrNode *node, const int8_t *tags,
+                            const FuseSpace *space) {
+    const IrNode *x = update->operands[0];
+    int8_t inner[2 * IR_MAX_RANK];
+    if (node == x)
+        return true;
+    if (node->op == OP_slice && node->operands[0] == x && !ir_update_index_count(update) &&
+        !memcmp(node->operands + 1, update->operands + 2, 3 * ir_rank(x) * sizeof *node->operands)) {
+        IrNode *dims[2 * IR_MAX_RANK];
+        int8_t map[2 * IR_MAX_RANK];
+        fuse_update_map(update, map, dims);
+        uint32_t dropped = 0, next = 0;
+        for (uint32_t k = 0; k < ir_rank(x); k++) {
+            if (dropped < node->attribute_count && node->attributes[dropped] == k)
+                dropped++;
+            else if (tags[next++] != map[k] && map[k] != TAG_NONE)
+                return true;
+        }
+        return false;
+    }
+    if (!is_inlined(node) || f->materialise[node->id] || op_is_reduction(node->op))
+        return false;
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        if (!ir_rank(node->operands[k]))
+            continue;
+        fuse_operand_tags(node, k, tags, space, inner, NULL);
+        if (reads_elsewhere(f, update, node->operands[k], inner, space))
+            return true;
+    }
+    return false;
+}
+
+/* The value and the indices of an update join its kernel unless they read what the kernel overwrites. */
+static void require_update_operands(Fuse *f, const IrNode *update) {
+    FuseSpace space = fuse_initial_space(update);
+    int8_t tags[2 * IR_MAX_RANK], none[IR_MAX_RANK] = {0};
+    for (uint32_t k = 1; k < update->operand_count; k++) {
+        const IrNode *x = update->operands[k];
+        if (!ir_rank(x) || !is_inlined(x))
+            continue;
+        fuse_operand_tags(update, k, none, &space, tags, NULL);
+        if (reads_elsewhere(f, update, x, tags, &space))
+            f->materialise[x->id] = true;
     }
 }
 
@@ -424,7 +290,7 @@ static int32_t group_of_users(const Fuse *f, const IrNode *node) {
 static void become_root(Fuse *f, const IrNode *node) {
     f->materialise[node->id] = true;
     f->group[node->id] = (int32_t)node->id;
-    f->space[node->id] = initial_space(node);
+    f->space[node->id] = fuse_initial_space(node);
 }
 
 /* The root of a group if it lives in `region`. */
@@ -432,12 +298,34 @@ static const IrNode *root_in(const Fuse *f, const IrRegion *region, int32_t grou
     return group >= 0 && f->by_id[group]->region == region ? f->by_id[group] : NULL;
 }
 
+/* The last node at which the value is computed from its operands, if it is not materialised. */
+static void find_wanted(Fuse *f, const IrNode *node) {
+    for (uint32_t i = 0; i < f->users[node->id].count; i++) {
+        const IrNode *user = f->users[node->id].items[i];
+        bool passes_on = is_inlined(user) && !f->materialise[user->id] && !op_is_reduction(user->op);
+        uint32_t at = passes_on ? f->wanted[user->id] : user->id;
+        if (at > f->wanted[node->id])
+            f->wanted[node->id] = at;
+    }
+}
+
+/* What is computed from a tensor that is then updated, and used after that, is computed before: the update
+ * may then be done in place. */
+static bool must_come_before(const Fuse *f, const IrNode *node) {
+    return node->id < f->changes[node->id] && f->changes[node->id] < f->wanted[node->id];
+}
+
 /* Consumers were decided before: nodes come in reverse order. */
 static void decide_node(Fuse *f, const IrNode *node) {
     require_operands(f, node);
     if (!is_inlined(node))
         return;
-    if (f->materialise[node->id]) {
+    if (node->op == OP_update)
+        require_update_operands(f, node);
+    find_wanted(f, node);
+    if (!f->host_view[node->id] && must_come_before(f, node))
+        f->materialise[node->id] = true;
+    if (f->materialise[node->id] || (f->is_apart && is_kernel_op(node))) {
         become_root(f, node);
         return;
     }
@@ -465,11 +353,35 @@ static void add_user(Fuse *f, const IrNode *node, IrNode *user) {
     vec_push(f->arena, &f->users[node->id], user);
 }
 
+static void note_updates(Fuse *f, const IrRegion *region) {
+    for (uint32_t i = 0; i < region->nodes.count; i++) {
+        const IrNode *node = region->nodes.items[i];
+        const IrNode *x = node->op == OP_update ? node->operands[0] : NULL;
+        if (x && node->id < f->updated[x->id])
+            f->updated[x->id] = node->id;
+        for (uint32_t k = 0; k < node->region_count; k++)
+            note_updates(f, node->regions[k]);
+    }
+}
+
+static void find_changes(Fuse *f, const IrNode *node) {
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        const IrNode *x = node->operands[k];
+        uint32_t first = f->updated[x->id];
+        if (is_inlined(x) && !f->materialise[x->id] && f->changes[x->id] < first)
+            first = f->changes[x->id];
+        if (first < f->changes[node->id] && first > node->id)
+            f->changes[node->id] = first;
+    }
+}
+
 static void collect(Fuse *f, const IrRegion *region) {
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         IrNode *node = region->nodes.items[i];
         f->by_id[node->id] = node;
+        f->materialise[node->id] = node->op == OP_update && is_inlined(node);
         compute_cost(f, node);
+        find_changes(f, node);
         for (uint32_t k = 0; k < node->operand_count; k++)
             add_user(f, node->operands[k], node);
         for (uint32_t k = 0; k < node->region_count; k++)
@@ -522,6 +434,15 @@ static IrNode *body_parameter(Body *body, const IrNode *old) {
 
 static IrNode *contiguous_value(Fuse *f, const IrNode *old);
 
+/* What an update starts from: a buffer in C order. */
+static IrNode *update_base(Body *body, const IrNode *old) {
+    if (!is_strided_parameter(body->fuse, old))
+        return body->map[old->id] ? body->map[old->id] : (body->map[old->id] = body_parameter(body, old));
+    IrNode *copy = contiguous_value(body->fuse, old);
+    vec_push(body->fuse->arena, &body->operands, copy);
+    return ir_parameter(&body->builder, NULL, ir_dtype(copy), ir_rank(copy), copy->types[0].dims, NULL);
+}
+
 static IrNode *body_value(Body *body, const IrNode *old) {
     Fuse *f = body->fuse;
     if (body->map[old->id])
@@ -532,7 +453,8 @@ static IrNode *body_value(Body *body, const IrNode *old) {
                                 : f->host[old->id];
     } else if (old != body->root && is_host_value(f, old)) {
         made = body_parameter(body, old);
-    } else if (old->op == OP_reshape && is_strided_parameter(f, old->operands[0])) {
+    } else if (old->op == OP_reshape &&
+               (is_strided_parameter(f, old->operands[0]) || f->host_view[old->operands[0]->id])) {
         IrNode *copy = contiguous_value(f, old->operands[0]);
         vec_push(f->arena, &body->operands, copy);
         IrNode *x =
@@ -542,7 +464,8 @@ static IrNode *body_value(Body *body, const IrNode *old) {
     } else {
         IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
         for (uint32_t k = 0; k < old->operand_count; k++)
-            operands[k] = body_value(body, old->operands[k]);
+            operands[k] = old->op == OP_update && k == 0 ? update_base(body, old->operands[0])
+                                                         : body_value(body, old->operands[k]);
         IrType type = host_type(f, &old->types[0]);
         body->builder.span = old->span;
         made = ir_build(&body->builder, &(IrNodeSpec){.op = old->op,
@@ -651,11 +574,13 @@ static bool is_own_extent(const IrNode *old, const IrNode *dim) {
 /* Calls, control, checks and scalars: copied. */
 static void build_host(Fuse *f, const IrNode *old) {
     IrBuilder *b = &f->builder;
-    bool owned = old->op == OP_for || old->op == OP_while;
+    bool owned = hands_buffers_on(old);
+    bool element = old->op == OP_update;
     IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
     for (uint32_t k = 0; k < old->operand_count; k++) {
         const IrNode *x = old->operands[k];
-        operands[k] = owned || (old->op == OP_reshape && k == 0) ? contiguous_value(f, x) : host_value(f, x);
+        operands[k] = owned || ((old->op == OP_reshape || element) && k == 0) ? contiguous_value(f, x)
+                                                                              : host_value(f, x);
     }
     IrRegion *regions[2];
     for (uint32_t k = 0; k < old->region_count; k++)
@@ -709,11 +634,11 @@ static void build_region(Fuse *f, const IrRegion *old) {
     ir_set_results(&f->builder, results, old->results.count);
 }
 
-IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
+static IrFunction *fuse(PassContext *context, IrFunction *function, bool is_apart) {
     IrFunction *old = ir_rewrite_function(function, NULL, NULL); /* dead nodes would count as users */
     uint32_t n = old->node_count;
     Arena *arena = context->arena;
-    Fuse f = {.arena = arena, .old = old};
+    Fuse f = {.arena = arena, .old = old, .is_apart = is_apart};
     f.host = ARENA_ARRAY(arena, IrNode *, n);
     f.copies = ARENA_ARRAY(arena, IrNode *, n);
     f.materialise = ARENA_ARRAY(arena, bool, n);
@@ -723,8 +648,14 @@ IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
     f.by_id = ARENA_ARRAY(arena, const IrNode *, n);
     f.space = ARENA_ARRAY(arena, FuseSpace, n);
     f.users = arena_alloc_array(arena, n, sizeof *f.users);
-    for (uint32_t i = 0; i < n; i++)
+    f.changes = ARENA_ARRAY(arena, uint32_t, n);
+    f.updated = ARENA_ARRAY(arena, uint32_t, n);
+    f.wanted = ARENA_ARRAY(arena, uint32_t, n);
+    for (uint32_t i = 0; i < n; i++) {
         f.group[i] = GROUP_NONE;
+        f.changes[i] = f.updated[i] = UINT32_MAX;
+    }
+    note_updates(&f, old->body);
     collect(&f, old->body);
     decide(&f, old->body);
 
@@ -738,41 +669,10 @@ IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
     return f.made;
 }
 
-/* ---- reading a fused region back
- * ------------------------------------------------------------------------------------- */
-
-typedef struct Reader {
-    FuseSpace space;
-    VEC(Seen) seen;
-    Arena *arena;
-} Reader;
-
-static void read_demands(Reader *r, const IrRegion *region, const IrNode *node, const int8_t *tags,
-                         bool is_root) {
-    if (node->region != region || node->op == OP_param || node->result_count != 1)
-        return;
-    for (uint32_t i = 0; i < r->seen.count; i++)
-        if (r->seen.items[i].node == node && !memcmp(r->seen.items[i].tags, tags, ir_rank(node)))
-            return;
-    Seen entry = {.node = node};
-    memcpy(entry.tags, tags, ir_rank(node));
-    vec_push(r->arena, &r->seen, entry);
-    if (op_is_reduction(node->op) && !is_root && !has_rows(&r->space))
-        accept_reduction(&r->space, node, tags);
-    for (uint32_t k = 0; k < node->operand_count; k++) {
-        int8_t inner[IR_MAX_RANK];
-        if (!ir_rank(node->operands[k]) && !op_is_reduction(node->operands[k]->op))
-            continue;
-        fuse_operand_tags(node, k, tags, &r->space, inner, NULL);
-        read_demands(r, region, node->operands[k], inner, false);
-    }
+IrFunction *pass_fuse(PassContext *context, IrFunction *function) {
+    return fuse(context, function, false);
 }
 
-FuseSpace fuse_space(const IrRegion *region) {
-    const IrNode *root = region->results.items[0];
-    Reader r = {.space = initial_space(root), .arena = region->function->module->arena};
-    int8_t tags[IR_MAX_RANK];
-    result_tags(&r.space, tags);
-    read_demands(&r, region, root, tags, true);
-    return r.space;
+IrFunction *pass_fuse_apart(PassContext *context, IrFunction *function) {
+    return fuse(context, function, true);
 }

@@ -5,6 +5,8 @@
  *
  *   plain     the result has no reduction below it: one loop nest over the result's extents
  *   reduction the result is a reduction over axes of its operand, everything else is over the operand's space
+ *   update    the result is an `update`: plain, over what is written; the kernel's output starts with the
+ * elements of the operand that is updated
  *   row       reductions over the same axes feed elementwise work over the space (softmax), or over what is
  * left of it (a mean): for each outer index, one loop over the row per level of reductions and one for the
  * result
@@ -21,6 +23,7 @@ typedef struct FuseSpace {
     IrNode *dims[IR_MAX_RANK];
     bool is_row[IR_MAX_RANK]; /* reduced axes; none: plain */
     bool result_is_outer;     /* the result lives on the outer axes alone */
+    bool is_update;           /* plain, over what an update writes: see fuse_update_map */
 } FuseSpace;
 
 /* An index, as far as fusion cares: which axis of the space it runs along. */
@@ -34,6 +37,29 @@ enum {
  * used inside arithmetic.  Returns the number of tags (the operand's rank). */
 uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, const FuseSpace *space,
                            int8_t *out, bool *taint);
+
+/* The axes that an update's value has (if it is no scalar): those of its indices, then those of the slice. */
+uint32_t fuse_update_axes(const IrNode *update, IrNode **dims);
+/* The axes of the space of an update: as fuse_update_axes gives them, less those of extent 1 (at least one is
+ * left); map[k]: the axis of the space that axis k of the value runs along, or TAG_NONE.  Their number. */
+uint32_t fuse_update_map(const IrNode *update, int8_t *map, IrNode **dims);
+
+/* The space of a kernel with this root alone, and the tags with which the root itself is demanded in a space.
+ */
+FuseSpace fuse_initial_space(const IrNode *root);
+void fuse_result_tags(const FuseSpace *space, int8_t *tags);
+/* Can `reduction`, demanded with `tags`, be computed once per row of a kernel over *space?  May turn a plain
+ * space into one with rows. */
+bool fuse_accept_reduction(FuseSpace *space, const IrNode *reduction, const int8_t *tags);
+
+/* Demands that a walk has seen. */
+typedef struct FuseDemand {
+    const IrNode *node;
+    int8_t tags[IR_MAX_RANK];
+} FuseDemand;
+typedef VEC(FuseDemand) FuseDemands;
+/* Notes a demand; true if it was there. */
+bool fuse_demanded_before(Arena *arena, FuseDemands *seen, const IrNode *node, const int8_t *tags);
 
 /* The space of a fused region whose single result is `result`; found from the region alone. */
 FuseSpace fuse_space(const IrRegion *region);

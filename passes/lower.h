@@ -1,5 +1,5 @@
 /* Lowering of one `fused` region to one kernel: state shared by lower_value.c (expressions at an index) and
- * lower_nest.c (loop nests).  The driver is schedule.c. */
+ * lower_nest.c (loop nests), lower_stream.c (streaming stores).  The driver is schedule.c. */
 #ifndef GMX_PASSES_LOWER_H
 #define GMX_PASSES_LOWER_H
 
@@ -14,9 +14,10 @@ typedef struct LowerMemo {
     uint32_t depth;
 } LowerMemo;
 
-/* A scalar of the host program that the kernel takes as a parameter. */
+/* A scalar of the host program, or a part of one, that the kernel takes as a parameter. */
 typedef struct LowerScalar {
     const IrNode *node; /* in the old function */
+    uint32_t part;
     KernelVariable *variable;
 } LowerScalar;
 
@@ -29,7 +30,9 @@ typedef struct Lower {
     FuseSpace space;
     uint32_t collapse; /* axes collapse … rank-1 of the space run as one flat index */
 
-    KernelArray **inputs;                    /* per region parameter */
+    uint32_t part; /* of complex nodes: 0 is lowered, the real part, or 1, the imaginary one */
+
+    KernelArray **inputs; /* per region parameter; of a complex one an array of parts, in turn */
     KernelVariable *(*strides)[IR_MAX_RANK]; /* per region parameter; strides[k][0] NULL: contiguous */
     KernelArray *output;
     VEC(LowerScalar) scalars; /* in the order of the kernel's scalar parameters */
@@ -43,8 +46,10 @@ typedef struct Lower {
     uint32_t *uses; /* node id -> uses inside the region */
 
     KernelVariable **reduced; /* node id -> the finished value of a reduction below the result */
-    const IrNode *kept;       /* a costly row value that several loops need, or NULL */
-    KernelArray *kept_array;  /* where it is stored: the output, or a row of scratch */
+    KernelExpr **target;      /* update: the index on each axis of what is written, or NULL */
+
+    const IrNode *kept;      /* a costly row value that several loops need, or NULL */
+    KernelArray *kept_array; /* where it is stored: the output, or a row of scratch */
     bool kept_in_output, kept_ready;
 } Lower;
 
@@ -53,11 +58,14 @@ KernelBlock *lower_block(Lower *l);
 void lower_open(Lower *l, KernelBlock *block, const KernelVariable *index);
 void lower_declared(Lower *l, const KernelVariable *variable, uint32_t depth);
 void lower_close(Lower *l);
-/* The value of a node at an index (one expression per axis of the node; NULL: see Lower.index). */
+/* The value of a node at an index (one expression per axis of the node; NULL: see Lower.index); of a complex
+ * node its part Lower.part. */
 KernelExpr *lower_value(Lower *l, const IrNode *node, KernelExpr *const *indices);
 /* A host scalar (an extent, a bound, a data scalar) as a kernel expression. */
 KernelExpr *lower_scalar(Lower *l, const IrNode *node);
 KernelExpr *lower_extent(Lower *l, const IrNode *node);
+/* The place of an element in its array: of a complex one, of its part Lower.part. */
+KernelExpr *lower_place(Lower *l, Dtype dtype, KernelExpr *position);
 /* Position in C order. */
 KernelExpr *lower_linear(Lower *l, IrNode *const *dims, uint32_t rank, KernelExpr *const *indices);
 /* Declares a variable for an expression unless it is a constant or a variable already. */
@@ -69,5 +77,9 @@ void lower_nest(Lower *l);
  * read and written one by one, so an input may be the output. */
 void lower_part(Lower *l, KernelExpr *first_row, KernelExpr *end_row, KernelExpr *first_column,
                 KernelExpr *end_column);
+
+/* ---- lower_stream.c ------------------------------------------------------------------------------------ */
+/* Adds the kernel's `stream` hint where it pays; after lower_nest. */
+void lower_stream(Lower *l);
 
 #endif

@@ -111,6 +111,38 @@ static void flatten_walk(Flatten *f, const IrNode *node, const int8_t *tags) {
             f->first = axis + 1;
 }
 
+static bool is_whole_axis(const IrNode *update, uint32_t axis) {
+    int64_t start, step;
+    return ir_const_value_i64(ir_update_start(update, axis), &start) && start == 0 &&
+           ir_const_value_i64(ir_update_step(update, axis), &step) && step == 1;
+}
+
+/* What an update writes is a leaf too: whole axes are written in C order. */
+static void flatten_update(Flatten *f, const IrNode *update) {
+    IrNode *dims[2 * IR_MAX_RANK];
+    int8_t map[2 * IR_MAX_RANK], tags[2 * IR_MAX_RANK];
+    uint32_t count = fuse_update_map(update, map, dims);
+    uint32_t axis = fuse_update_axes(update, dims) - (ir_rank(update) - ir_update_index_count(update));
+    for (uint32_t k = 0; k < axis; k++) /* the indices' axes */
+        if (map[k] >= 0 && (uint32_t)map[k] + 1 > f->first)
+            f->first = (uint32_t)map[k] + 1;
+    for (uint32_t k = 0; k < ir_rank(update); k++) {
+        int8_t tag = ir_update_indices(update, k) ? TAG_MIXED : map[axis++];
+        tags[k] = tag >= 0 && !is_whole_axis(update, k) ? TAG_MIXED : tag;
+        if (tags[k] != tag && (uint32_t)tag + 1 > f->first)
+            f->first = (uint32_t)tag + 1;
+    }
+    flatten_leaf(f, update, tags, true);
+    for (uint32_t k = 1; k < update->operand_count; k++) {
+        if (!ir_rank(update->operands[k]))
+            continue;
+        fuse_operand_tags(update, k, NULL, &f->lower->space, tags, NULL);
+        flatten_walk(f, update->operands[k], tags);
+    }
+    if (f->first >= count)
+        f->first = count - 1;
+}
+
 /* Sets l->collapse: the first axis of the flat run at the end of the space. */
 static void find_collapse(Lower *l) {
     Flatten f = {.lower = l};
@@ -120,7 +152,10 @@ static void find_collapse(Lower *l) {
     for (uint32_t k = 0; k < l->space.rank; k++)
         if (!l->space.result_is_outer || !l->space.is_row[k])
             tags[count++] = (int8_t)k;
-    flatten_walk(&f, root, tags);
+    if (l->space.is_update)
+        flatten_update(&f, root);
+    else
+        flatten_walk(&f, root, tags);
     if (f.first > last)
         f.first = last;
     while (last > 0 && f.first < last) { /* one kind of axis only */
@@ -190,7 +225,7 @@ static void end_rows(Lower *l, RowLoops loops) {
 
 static void store_result(Lower *l, KernelExpr *value, KernelExpr *const *indices) {
     const IrType *type = ir_type(l->region->results.items[0]);
-    KernelExpr *position = lower_linear(l, type->dims, type->rank, indices);
+    KernelExpr *position = lower_place(l, type->dtype, lower_linear(l, type->dims, type->rank, indices));
     kernel_store(l->kernel, lower_block(l), l->output, &position, 1, value);
 }
 
@@ -201,10 +236,102 @@ static void result_indices(const Lower *l, KernelExpr **indices) {
             indices[count++] = l->index[k];
 }
 
+/* Both parts are computed before either is stored: the output may stand in for an input. */
+static void store_parts(Lower *l, const IrNode *root, KernelExpr *const *indices) {
+    KernelExpr *parts[2];
+    for (l->part = 0; l->part < 2; l->part++)
+        parts[l->part] = lower_let(l, "part", lower_value(l, root, indices));
+    for (l->part = 0; l->part < 2; l->part++)
+        store_result(l, parts[l->part], indices);
+    l->part = 0;
+}
+
+/* ---- updates ---------------------------------------------------------------------------------------------
+ */
+
+/* What lowering needs to know of the update that is the region's result. */
+typedef struct Update {
+    const IrNode *node;
+    uint32_t lead;               /* axes of the indices, the first of the value's */
+    int8_t map[2 * IR_MAX_RANK]; /* axis of the value -> of the space */
+    KernelExpr *at[IR_MAX_RANK]; /* the index on the axes that have indices */
+    KernelExpr *target[IR_MAX_RANK];
+} Update;
+
+static Update update_of(const Lower *l) {
+    Update u = {.node = l->region->results.items[0]};
+    IrNode *dims[2 * IR_MAX_RANK];
+    fuse_update_map(u.node, u.map, dims);
+    u.lead = fuse_update_axes(u.node, dims) - (ir_rank(u.node) - ir_update_index_count(u.node));
+    return u;
+}
+
+static void value_indices(Lower *l, const Update *u, KernelExpr **indices) {
+    uint32_t count = u->lead + ir_rank(u->node) - ir_update_index_count(u->node);
+    for (uint32_t k = 0; k < count; k++)
+        indices[k] = u->map[k] >= 0 ? l->index[u->map[k]] : integer(l, 0);
+}
+
+/* Looks the indices up: their axes of the space must be open. */
+static void load_indices(Lower *l, Update *u) {
+    KernelExpr *indices[2 * IR_MAX_RANK];
+    value_indices(l, u, indices);
+    for (uint32_t k = 0; k < ir_rank(u->node); k++) {
+        const IrNode *at = ir_update_indices(u->node, k);
+        u->at[k] = at ? lower_let(l, "at", lower_value(l, at, indices)) : NULL;
+    }
+}
+
+static void store_update(Lower *l, Update *u) {
+    const IrNode *node = u->node, *v = node->operands[1];
+    const IrType *type = ir_type(node);
+    KernelExpr *indices[2 * IR_MAX_RANK];
+    uint32_t axis = u->lead;
+    value_indices(l, u, indices);
+    for (uint32_t k = 0; k < type->rank; k++) {
+        u->target[k] = u->at[k];
+        if (u->at[k])
+            continue;
+        KernelExpr *index = indices[axis++];
+        if (!is_whole_axis(node, k))
+            index = binary(l, OP_add, binary(l, OP_mul, index, lower_extent(l, ir_update_step(node, k))),
+                           lower_extent(l, ir_update_start(node, k)));
+        u->target[k] = index;
+    }
+    l->target = u->target;
+    uint32_t parts = dtype_is_complex(type->dtype) ? 2 : 1;
+    KernelExpr *values[2], *positions[2];
+    KernelExpr *position = lower_linear(l, type->dims, type->rank, u->target);
+    if (node->attributes[0] >= 0 || parts == 2)
+        position = lower_let(l, "p", position);
+    for (l->part = 0; l->part < parts; l->part++) {
+        values[l->part] = lower_value(l, v, indices);
+        positions[l->part] = lower_place(l, type->dtype, position);
+        if (node->attributes[0] >= 0) {
+            KernelExpr *old = kernel_load(l->kernel, l->output, &positions[l->part], 1);
+            values[l->part] = binary(l, (Op)node->attributes[0], old, values[l->part]);
+        }
+        if (parts == 2)
+            values[l->part] = lower_let(l, "part", values[l->part]);
+    }
+    for (uint32_t k = 0; k < parts; k++)
+        kernel_store(l->kernel, lower_block(l), l->output, &positions[k], 1, values[k]);
+    l->part = 0;
+}
+
 static void store_root(Lower *l) {
     KernelExpr *indices[IR_MAX_RANK];
+    if (l->space.is_update) {
+        Update u = update_of(l);
+        store_update(l, &u);
+        return;
+    }
+    const IrNode *root = l->region->results.items[0];
     result_indices(l, indices);
-    store_result(l, lower_value(l, l->region->results.items[0], indices), indices);
+    if (dtype_is_complex(ir_dtype(root)))
+        store_parts(l, root, indices);
+    else
+        store_result(l, lower_value(l, root, indices), indices);
 }
 
 /* ---- plain
@@ -254,6 +381,34 @@ void lower_part(Lower *l, KernelExpr *first_row, KernelExpr *end_row, KernelExpr
     store_root(l);
     end_loop(l, columns);
     end_loop(l, rows);
+}
+
+/* Indices may repeat: they are taken in order, by one thread. */
+static void nest_scatter(Lower *l) {
+    KernelStatement *loops[IR_MAX_RANK + 1];
+    Update u = update_of(l);
+    uint32_t lead = 0, count = 0, last = l->space.rank - 1;
+    for (uint32_t k = 0; k < u.lead; k++)
+        lead += u.map[k] >= 0;
+    for (uint32_t k = 0; k < l->space.rank; k++) {
+        if (k == lead)
+            load_indices(l, &u);
+        bool flat = k >= l->collapse && k >= lead;
+        KernelExpr *extent =
+            flat ? extent_product(l, k, l->space.rank, true, true) : lower_extent(l, l->space.dims[k]);
+        loops[count] = begin_loop(l, flat ? LOOP_VECTOR : LOOP_SERIAL, "i", integer(l, 0), extent);
+        l->index[k] = kernel_use(l->kernel, loops[count++]->variable);
+        if (flat) {
+            for (; k < last; k++)
+                l->index[k] = NULL;
+            l->index[last] = kernel_use(l->kernel, loops[count - 1]->variable);
+        }
+    }
+    if (lead == l->space.rank)
+        load_indices(l, &u);
+    store_update(l, &u);
+    while (count > 0)
+        end_loop(l, loops[--count]);
 }
 
 /* ---- reductions
@@ -434,7 +589,6 @@ static void row_body(Lower *l, KernelLoop innermost) {
     uint32_t n = l->region->function->node_count;
     NodeList *by_level = arena_alloc_array(l->arena, l->region->nodes.count + 2, sizeof *by_level);
     uint32_t most = collect_levels(l, by_level, ARENA_ARRAY(l->arena, uint32_t, n));
-    const IrNode *root = l->region->results.items[0];
     l->kept_ready = false;
     for (uint32_t level = 1; level <= most; level++) {
         run_level(l, &by_level[level], innermost);
@@ -447,9 +601,7 @@ static void row_body(Lower *l, KernelLoop innermost) {
     }
     KernelStatement *loops[IR_MAX_RANK];
     uint32_t depth = open_row_loops(l, innermost, loops);
-    KernelExpr *indices[IR_MAX_RANK];
-    result_indices(l, indices);
-    store_result(l, lower_value(l, root, indices), indices);
+    store_root(l);
     close_loops(l, loops, depth);
 }
 
@@ -674,7 +826,9 @@ void lower_nest(Lower *l) {
         all_rows &= l->space.is_row[k];
     }
     find_collapse(l);
-    if (!any_row)
+    if (l->space.is_update && ir_update_index_count(root))
+        nest_scatter(l);
+    else if (!any_row)
         nest_plain(l);
     else if (all_rows)
         nest_full(l, root);

@@ -64,10 +64,11 @@ KernelExpr *lower_let(Lower *l, const char *name, KernelExpr *value) {
 }
 
 static KernelExpr *captured(Lower *l, const IrNode *node, const char *name) {
+    uint32_t part = dtype_is_complex(ir_dtype(node)) ? l->part : 0;
     for (uint32_t i = 0; i < l->scalars.count; i++)
-        if (l->scalars.items[i].node == node)
+        if (l->scalars.items[i].node == node && l->scalars.items[i].part == part)
             return kernel_use(l->kernel, l->scalars.items[i].variable);
-    LowerScalar scalar = {node, kernel_scalar(l->kernel, name, ir_dtype(node))};
+    LowerScalar scalar = {node, part, kernel_scalar(l->kernel, name, dtype_part(ir_dtype(node)))};
     vec_push(l->arena, &l->scalars, scalar);
     return kernel_use(l->kernel, scalar.variable);
 }
@@ -133,12 +134,44 @@ static bool is_own_index(const Lower *l, KernelExpr *const *indices) {
     return same_indices(indices, l->index, l->space.rank);
 }
 
+KernelExpr *lower_place(Lower *l, Dtype dtype, KernelExpr *position) {
+    if (!dtype_is_complex(dtype))
+        return position;
+    KernelExpr *first = mul(l, position, kernel_const_i64(l->kernel, 2));
+    return l->part ? add(l, first, kernel_const_i64(l->kernel, l->part)) : first;
+}
+
+static bool same_expr(const KernelExpr *a, const KernelExpr *b) {
+    if (a == b)
+        return true;
+    if (!a || !b || a->kind != b->kind || a->dtype != b->dtype || a->count != b->count)
+        return false;
+    if (a->op != b->op || a->bits != b->bits || a->variable != b->variable || a->array != b->array)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (!same_expr(a->operands[i], b->operands[i]))
+            return false;
+    return true;
+}
+
+/* What is updated may be read at the place that is being written, and nowhere else. */
+static bool is_target(const Lower *l, KernelExpr *const *indices, uint32_t rank) {
+    for (uint32_t k = 0; k < rank; k++)
+        if (!same_expr(indices[k], l->target[k]))
+            return false;
+    return true;
+}
+
 static KernelExpr *load_parameter(Lower *l, const IrNode *node, KernelExpr *const *indices) {
     uint32_t number = (uint32_t)node->attributes[0], rank = ir_rank(node);
-    l->inputs[number]->is_pointwise &= is_own_index(l, indices) && !l->kept && rank == l->space.rank &&
-                                       ir_same_extents(ir_type(node), l->space.dims, rank);
+    bool is_base = l->space.is_update && node == l->region->results.items[0]->operands[0];
+    l->inputs[number]->is_pointwise &= is_base
+                                           ? l->target && is_target(l, indices, rank)
+                                           : is_own_index(l, indices) && !l->kept && rank == l->space.rank &&
+                                                 ir_same_extents(ir_type(node), l->space.dims, rank);
     KernelExpr *position = l->strides[number][0] ? strided_position(l, l->strides[number], rank, indices)
                                                  : lower_linear(l, node->types[0].dims, rank, indices);
+    position = lower_place(l, ir_dtype(node), position);
     return kernel_load(l->kernel, l->inputs[number], &position, 1);
 }
 
@@ -213,6 +246,7 @@ static KernelExpr *view_value(Lower *l, const IrNode *node, KernelExpr *const *i
     default: { /* reshape: fuse left a contiguous parameter below */
         KernelExpr *position = lower_linear(l, node->types[0].dims, ir_rank(node), indices);
         l->inputs[x->attributes[0]]->is_pointwise = false;
+        position = lower_place(l, ir_dtype(x), position);
         return kernel_load(l->kernel, l->inputs[x->attributes[0]], &position, 1);
     }
     }
@@ -220,20 +254,36 @@ static KernelExpr *view_value(Lower *l, const IrNode *node, KernelExpr *const *i
 }
 
 static KernelExpr *gather_value(Lower *l, const IrNode *node, KernelExpr *const *indices) {
-    const IrNode *x = node->operands[0], *at = node->operands[1];
-    uint32_t axis = (uint32_t)node->attributes[0], next = 0;
-    KernelExpr *position =
-        lower_let(l, "at", kernel_cast(l->kernel, lower_value(l, at, indices + axis), DTYPE_i64));
+    const IrNode *x = node->operands[0];
+    uint32_t first = (uint32_t)node->attributes[0], next = 0, indexed = 0;
     KernelExpr *inner[IR_MAX_RANK];
     for (uint32_t k = 0; k < ir_rank(x); k++) {
-        inner[k] = k == axis ? position : indices[next];
-        next += k == axis ? ir_rank(at) : 1;
+        if (indexed < node->attribute_count && node->attributes[indexed] == k) {
+            const IrNode *at = node->operands[1 + indexed];
+            inner[k] = lower_let(l, "at", lower_value(l, at, indices + first));
+            next += indexed++ == 0 ? ir_rank(at) : 0;
+        } else {
+            inner[k] = indices[next++];
+        }
     }
     return lower_value(l, x, inner);
 }
 
+/* A part of a complex number that is read, or the operand that is this part of one put together. */
+static KernelExpr *part_value(Lower *l, const IrNode *node, KernelExpr *const *indices) {
+    uint32_t outer = l->part;
+    if (node->op == OP_complex)
+        return lower_value(l, node->operands[outer], indices);
+    l->part = node->op == OP_imag;
+    KernelExpr *value = lower_value(l, node->operands[0], indices);
+    l->part = outer;
+    return value;
+}
+
 static KernelExpr *operation(Lower *l, const IrNode *node, KernelExpr *const *indices) {
     KernelExpr *operands[3];
+    if (op_is_parts(node->op))
+        return part_value(l, node, indices);
     for (uint32_t k = 0; k < node->operand_count; k++)
         operands[k] = lower_value(l, node->operands[k], indices);
     if (node->op == OP_cast)
@@ -295,6 +345,8 @@ KernelExpr *lower_value(Lower *l, const IrNode *node, KernelExpr *const *indices
         return view_value(l, node, indices);
     if (node->op == OP_iota)
         return indices[0];
+    if (node->op == OP_complex)
+        return part_value(l, node, indices);
     KernelExpr *known = remembered(l, node, indices);
     if (known)
         return known;

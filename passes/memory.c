@@ -10,8 +10,8 @@
  * Every owned reference that is not handed over is released right after its last use.
  *
  * Taking over: a launch may write its result into the buffer of an operand that dies there, if every element
- * is read only where it is written and the sizes agree.  Whether nobody else holds the buffer is seen at run
- * time. */
+ * is read only where it is written and the sizes agree; an update may write into the buffer of the tensor
+ * that it updates, else it starts from a copy.  Whether nobody else holds the buffer is seen at run time. */
 #include "ir/kernel.h"
 #include "passes/pipeline.h"
 
@@ -94,6 +94,16 @@ static LastUse last_uses(Memory *m, const IrRegion *region) {
     return last;
 }
 
+/* What is known of a region while its nodes are planned. */
+typedef struct Plan {
+    const struct Plan *outer;
+    IrRegion *region;
+    const LastUse *last;
+    bool *moved;      /* node id -> its reference was handed over here */
+    int64_t position; /* the node being planned */
+    bool is_branch;   /* of an `if`: runs once at most, where `outer` is */
+} Plan;
+
 /* ---- building
  * ------------------------------------------------------------------------------------------------ */
 
@@ -166,34 +176,63 @@ static uint32_t uses_in(const IrNode *node, const IrNode *owner) {
     return count;
 }
 
+/* Does the buffer of `value` belong to nobody after `position` of the region?  It may be owned by the region
+ * or by one around it, with nothing but branches between: they are the last that use it. */
+static bool is_last_use(const Plan *plan, const IrNode *value, int64_t position) {
+    while (!plan->moved[value->id] && dies_at(plan->last, value, position)) {
+        if (plan->region == value->region)
+            return true;
+        if (!plan->is_branch)
+            return false;
+        plan = plan->outer;
+        position = plan->position;
+    }
+    return false;
+}
+
 /* Lets a launch write over an operand that dies here. */
-static void take_over(Memory *m, const LastUse *last, bool *moved, IrNode *launch, int64_t position) {
+static void take_over(Memory *m, const Plan *plan, IrNode *launch, int64_t position) {
     Kernel *kernel = m->function->module->kernels.items[launch->attributes[0]];
     for (uint32_t k = 0; k < launch->operand_count && is_buffer(&launch->types[0]); k++) {
         IrNode *value = launch->operands[k];
-        if (!is_owned(value) || value->region != launch->region || moved[value->id] ||
-            !dies_at(last, value, position) || uses_in(launch, value) != 1 ||
+        bool starts_filled = launch->attribute_count > 2; /* an update: it starts from this operand only */
+        if ((starts_filled && launch->attributes[2] != k) || !is_owned(value) ||
+            !is_last_use(plan, value, position) || uses_in(launch, value) != 1 ||
             !same_bytes(&value->types[0], &launch->types[0]) ||
             !kernel->parameters.items[k].array->is_pointwise)
             continue;
         launch->attributes[1] = k;
-        moved[value->id] = true;
+        plan->moved[value->id] = true;
         kernel->parameters.items[kernel->parameters.count - 1].array->may_alias = true;
         return;
     }
 }
 
-static void plan_region(Memory *m, IrRegion *region);
+/* The same for one element: nothing but the buffer itself is read. */
+static void take_over_element(const Plan *plan, IrNode *update, int64_t position) {
+    IrNode *value = update->operands[0];
+    if (!is_owned(value) || !is_last_use(plan, value, position))
+        return;
+    update->attributes[1] = true;
+    plan->moved[value->id] = true;
+}
 
-static void plan_node(Memory *m, const LastUse *last, bool *moved, IrRegion *region, IrNode *node,
-                      int64_t position) {
+static void plan_region(Memory *m, IrRegion *region, const Plan *outer, bool is_branch);
+
+static void plan_node(Memory *m, Plan *plan, IrNode *node, int64_t position) {
+    const LastUse *last = plan->last;
+    bool *moved = plan->moved;
+    IrRegion *region = plan->region;
+    plan->position = position;
     for (uint32_t k = 0; k < node->region_count; k++)
-        plan_region(m, node->regions[k]);
+        plan_region(m, node->regions[k], plan, node->op == OP_if);
     uint32_t first = node->op == OP_for ? 2 : 0;
     for (uint32_t k = first; (node->op == OP_for || node->op == OP_while) && k < node->operand_count; k++)
         hand_over(m, last, moved, region, &node->operands[k], node, position);
     if (node->op == OP_launch)
-        take_over(m, last, moved, node, position);
+        take_over(m, plan, node, position);
+    if (node->op == OP_update)
+        take_over_element(plan, node, position);
     vec_push(m->arena, &m->order, node);
 }
 
@@ -230,17 +269,18 @@ static void release_dead(Memory *m, const LastUse *last, bool *moved, IrRegion *
     }
 }
 
-static void plan_region(Memory *m, IrRegion *region) {
+static void plan_region(Memory *m, IrRegion *region, const Plan *outer, bool is_branch) {
     project_results(m, region);
     LastUse last = last_uses(m, region);
     Memory inner = {.arena = m->arena, .function = m->function};
     bool *moved = ARENA_ARRAY(m->arena, bool, m->function->node_count + 16);
     int64_t count = region->nodes.count;
+    Plan plan = {outer, region, &last, moved, 0, is_branch};
     for (uint32_t i = 0; i < region->parameters.count; i++)
         release_dead(&inner, &last, moved, region, region->parameters.items[i], -1);
     for (int64_t i = 0; i < count; i++) {
         IrNode *node = region->nodes.items[i];
-        plan_node(&inner, &last, moved, region, node, i);
+        plan_node(&inner, &plan, node, i);
         if (last.at[node->id] < 0 && is_owned(node)) /* nobody reads it */
             last.at[node->id] = i;
         for (int64_t j = 0; j <= i; j++)
@@ -266,6 +306,6 @@ static void plan_region(Memory *m, IrRegion *region) {
 IrFunction *pass_memory(PassContext *context, IrFunction *function) {
     IrFunction *fresh = ir_rewrite_function(function, NULL, NULL); /* edited in place below */
     Memory m = {.arena = context->arena, .function = fresh};
-    plan_region(&m, fresh->body);
+    plan_region(&m, fresh->body, NULL, false);
     return fresh;
 }

@@ -4,19 +4,24 @@
 #include <time.h>
 
 const PassInfo pass_table[] = {
-    {"promote", pass_promote, true, "computes f16 and bf16 in f32, rounding each result"},
-    {"simplify", pass_simplify, false,
-     "folds constants, removes dead and repeated work, hoists out of loops"},
-    {"fuse", pass_fuse, true, "gathers tensor computations into fused nodes, one kernel each"},
-    {"products", pass_products, false, "gives matrix products kernels, with the work on their results"},
-    {"schedule", pass_schedule, true, "turns fused nodes into launches of kernels"},
-    {"memory", pass_memory, true, "decides who owns which buffer: the host program"},
+    {"promote", pass_promote, true, "computes f16 and bf16 in f32, rounding each result", NULL},
+    {"complex", pass_complex, true, "says complex arithmetic in real ops on parts", NULL},
+    {"simplify", pass_simplify, false, "folds constants, removes dead and repeated work, hoists out of loops",
+     NULL},
+    {"fuse", pass_fuse, false, "gathers tensor computations into fused nodes, one kernel each",
+     pass_fuse_apart},
+    {"products", pass_products, false, "gives matrix products kernels, with the work on their results", NULL},
+    {"schedule", pass_schedule, true, "turns fused nodes into launches of kernels", NULL},
+    {"memory", pass_memory, true, "decides who owns which buffer: the host program", NULL},
 };
 const uint32_t pass_count = sizeof pass_table / sizeof *pass_table;
 
 static const struct {
     const char *first, *then, *reason;
 } pass_order[] = {
+    {"promote", "complex", "a half becomes f32 before it becomes a part"},
+    {"complex", "simplify", "the arithmetic on parts is simplified like any other"},
+    {"complex", "fuse", "kernels have real arithmetic only"},
     {"promote", "simplify", "the casts that promote adds are simplified"},
     {"promote", "fuse", "a kernel's arithmetic is in its compute dtype"},
     {"simplify", "fuse", "work that is dead, constant or hoisted must not be inside a kernel"},
@@ -112,12 +117,12 @@ static double milliseconds_now(void) {
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
 }
 
-/* Runs one pass; NULL after reporting. */
+/* Runs one pass, or what stands in for it; NULL after reporting. */
 static IrFunction *run_pass(PassContext *context, const PassOptions *options, const PassInfo *pass,
-                            IrFunction *function) {
+                            PassFunction run, IrFunction *function) {
     uint32_t errors = context->sink->error_count, kernels = function->module->kernels.count;
     double begin = options->time_passes ? milliseconds_now() : 0;
-    IrFunction *result = pass->run(context, function);
+    IrFunction *result = run(context, function);
     if (options->time_passes)
         write_text(&options->dump, arena_format(context->arena, "# time %s %s %.3f ms\n", pass->name,
                                                 function->name->text, milliseconds_now() - begin));
@@ -140,8 +145,9 @@ static IrFunction *run_function(PassContext *context, const PassOptions *options
         return NULL;
     for (uint32_t i = 0; function && i < pass_count; i++) {
         const PassInfo *pass = &pass_table[i];
-        if (!is_disabled(options, pass))
-            function = run_pass(context, options, pass, function);
+        PassFunction run = is_disabled(options, pass) ? pass->instead : pass->run;
+        if (run)
+            function = run_pass(context, options, pass, run, function);
         if (options->stop_after && !strcmp(options->stop_after, pass->name))
             break;
     }

@@ -26,6 +26,7 @@ typedef struct PassInfo {
     PassFunction run;
     bool required; /* --no-pass refuses */
     const char *summary;
+    PassFunction instead; /* what runs under --no-pass; NULL: nothing */
 } PassInfo;
 extern const PassInfo pass_table[];
 extern const uint32_t pass_count;
@@ -36,8 +37,10 @@ bool pass_options_hold(PassContext *context, const PassOptions *options);
 bool pass_pipeline_run(PassContext *context, IrModule *module, const PassOptions *options);
 
 IrFunction *pass_promote(PassContext *context, IrFunction *function);
+IrFunction *pass_complex(PassContext *context, IrFunction *function);
 IrFunction *pass_simplify(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse(PassContext *context, IrFunction *function);
+IrFunction *pass_fuse_apart(PassContext *context, IrFunction *function); /* one kernel per op */
 IrFunction *pass_products(PassContext *context, IrFunction *function);
 IrFunction *pass_schedule(PassContext *context, IrFunction *function);
 IrFunction *pass_memory(PassContext *context, IrFunction *function);

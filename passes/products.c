@@ -38,7 +38,7 @@ static bool is_plain(const FuseSpace *space) {
     for (uint32_t k = 0; k < space->rank; k++)
         if (space->is_row[k])
             return false;
-    return true;
+    return !space->is_update;
 }
 
 /* The operand of a fused node that is a product which nothing else uses, or -1; the last one made. */
@@ -70,12 +70,12 @@ static void declare_inputs(Lower *l, IrNode *const *operands, uint32_t product,
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++)
         if (i != product)
-            l->inputs[i] = kernel_buffer(l->kernel, "x", ir_dtype(l->region->parameters.items[i]), false);
+            l->inputs[i] = schedule_buffer(l, "x", ir_dtype(l->region->parameters.items[i]), false);
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = 0; i != product && schedule_is_strided(operands[i]) && k < ir_rank(operands[i]);
              k++)
             l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
-    l->output = kernel_buffer(l->kernel, "y", ir_dtype(l->region->results.items[0]), true);
+    l->output = schedule_buffer(l, "y", ir_dtype(l->region->results.items[0]), true);
     l->inputs[product] = l->output;
     l->output->is_pointwise = true; /* until something else is read of the product */
 }
@@ -141,7 +141,7 @@ static IrNode *finished_product(IrRewrite *rewrite, const IrNode *fused, IrNode 
         for (int64_t k = 0; l.strides[i][0] && k < ir_rank(operands[i]); k++)
             vec_push(arena, &extra, schedule_stride_of(&rewrite->builder, operands[i], k));
     for (uint32_t i = 0; i < l.scalars.count; i++)
-        vec_push(arena, &extra, schedule_host_scalar(rewrite, l.scalars.items[i].node));
+        vec_push(arena, &extra, schedule_host_part(rewrite, &l.scalars.items[i]));
     const IrNode *matmul = fused->operands[product];
     IrNode *sides[] = {ir_rewrite_value(rewrite, matmul->operands[0]),
                        ir_rewrite_value(rewrite, matmul->operands[1])};

@@ -4,7 +4,7 @@
  * only moves values.  As NumPy does it, the result of every op is rounded to its own dtype, also within a
  * chain that becomes one kernel: cast, compute, cast back.  Conversions between a half dtype and integers or
  * the other half dtype go through f32 (f32 holds every half exactly).  Calls such as matmul stay: the runtime
- * accumulates them in f32. */
+ * accumulates them in f32.  The marks of derivatives, `variable` and `stop_gradient`, are taken away. */
 #include "passes/pipeline.h"
 
 static bool is_half(Dtype dtype) {
@@ -53,6 +53,8 @@ static IrNode *promote_rule(IrRewrite *rewrite, const IrNode *old, IrNode *const
         return promote_elementwise(b, old, operands);
     if (op_is_reduction(old->op))
         return promote_reduction(b, old, operands[0]);
+    if (old->op == OP_variable || old->op == OP_stop_gradient)
+        return operands[0];
     return old->op == OP_cast ? promote_cast(b, operands[0], ir_dtype(old)) : NULL;
 }
 

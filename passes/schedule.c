@@ -20,7 +20,8 @@ Name schedule_kernel_name(IrModule *module, const IrRegion *region) {
     const IrNode *root = region->results.items[0];
     Op last = root->op;
     for (uint32_t i = region->nodes.count; i-- > 0;)
-        if (op_is_elementwise(region->nodes.items[i]->op) || op_is_reduction(region->nodes.items[i]->op)) {
+        if ((op_is_elementwise(region->nodes.items[i]->op) && !op_is_parts(region->nodes.items[i]->op)) ||
+            op_is_reduction(region->nodes.items[i]->op)) {
             last = region->nodes.items[i]->op;
             break;
         }
@@ -28,18 +29,24 @@ Name schedule_kernel_name(IrModule *module, const IrRegion *region) {
     return intern_text(module->names, arena_format(module->arena, "%s_%u", name, module->kernels.count));
 }
 
+KernelArray *schedule_buffer(Lower *l, const char *name, Dtype dtype, bool is_output) {
+    KernelArray *array = kernel_buffer(l->kernel, name, dtype_part(dtype), is_output);
+    array->is_pairs = dtype_is_complex(dtype);
+    return array;
+}
+
 static void declare_inputs(Lower *l, IrNode *const *operands) {
     uint32_t count = l->region->parameters.count;
     l->inputs = ARENA_ARRAY(l->arena, KernelArray *, count);
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++) {
-        l->inputs[i] = kernel_buffer(l->kernel, "x", ir_dtype(l->region->parameters.items[i]), false);
+        l->inputs[i] = schedule_buffer(l, "x", ir_dtype(l->region->parameters.items[i]), false);
         l->inputs[i]->is_pointwise = !schedule_is_strided(operands[i]);
     }
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t k = 0; schedule_is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
             l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
-    l->output = kernel_buffer(l->kernel, "y", ir_dtype(l->region->results.items[0]), true);
+    l->output = schedule_buffer(l, "y", ir_dtype(l->region->results.items[0]), true);
 }
 
 /* Scalars were added while lowering: the output goes back to the end. */
@@ -107,6 +114,18 @@ IrNode *schedule_host_scalar(IrRewrite *rewrite, const IrNode *old) {
     return ir_rewrite_value(rewrite, old);
 }
 
+IrNode *schedule_host_part(IrRewrite *rewrite, const LowerScalar *scalar) {
+    IrNode *made = schedule_host_scalar(rewrite, scalar->node);
+    if (!dtype_is_complex(ir_dtype(made)))
+        return made;
+    return ir_unary(&rewrite->builder, scalar->part ? OP_imag : OP_real, made);
+}
+
+/* The number of the parameter that an update starts from. */
+static int64_t update_base(const IrRegion *region) {
+    return region->results.items[0]->operands[0]->attributes[0];
+}
+
 static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands, const Lower *l,
                             uint32_t kernel) {
     Arena *arena = l->arena;
@@ -117,18 +136,19 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
         for (int64_t k = 0; l->strides[i][0] && k < ir_rank(operands[i]); k++)
             vec_push(arena, &all, schedule_stride_of(&rewrite->builder, operands[i], k));
     for (uint32_t i = 0; i < l->scalars.count; i++)
-        vec_push(arena, &all, schedule_host_scalar(rewrite, l->scalars.items[i].node));
+        vec_push(arena, &all, schedule_host_part(rewrite, &l->scalars.items[i]));
     IrType type = old->types[0];
     IrNode *dims[IR_MAX_RANK];
     for (uint32_t k = 0; k < type.rank; k++)
         dims[k] = schedule_host_scalar(rewrite, type.dims[k]);
     type.dims = dims;
-    int64_t attributes[2] = {kernel, -1};
+    bool is_update = l->space.is_update;
+    int64_t attributes[3] = {kernel, -1, is_update ? update_base(l->region) : 0};
     return ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
                                                      .operands = all.items,
                                                      .operand_count = all.count,
                                                      .attributes = attributes,
-                                                     .attribute_count = 2,
+                                                     .attribute_count = 2 + is_update,
                                                      .types = &type,
                                                      .result_count = 1});
 }
@@ -148,6 +168,7 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     declare_inputs(&l, operands);
     lower_open(&l, &l.kernel->body, NULL);
     lower_nest(&l);
+    lower_stream(&l);
     schedule_output_last(&l);
     return build_launch(rewrite, old, operands, &l, schedule_add_kernel(context->arena, module, l.kernel));
 }

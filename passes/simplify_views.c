@@ -43,6 +43,14 @@ static IrNode *slice_of_slice(IrBuilder *b, const IrNode *old, IrNode *const *op
     return ir_slice(b, x, starts, extents, steps, drop);
 }
 
+/* A start that is computed may rest on a check of the index, which must not vanish with it. */
+static bool has_known_starts(IrNode *const *operands) {
+    for (uint32_t k = 0; k < ir_rank(operands[0]); k++)
+        if (!ir_is_const(operands[1 + 3 * k]))
+            return false;
+    return true;
+}
+
 /* The extents of a view of a scalar's repetition. */
 static IrNode *repeat_for_view(IrBuilder *b, const IrNode *old, IrNode *const *operands, IrNode *scalar) {
     IrNode *dims[IR_MAX_RANK];
@@ -65,7 +73,7 @@ IrNode *simplify_view(IrBuilder *b, const IrNode *old, IrNode *const *operands) 
             return repeat_for_view(b, old, operands, scalar);
         return x->op == OP_permute ? permute_of_permute(b, old, x) : NULL;
     case OP_slice:
-        if (scalar)
+        if (scalar && has_known_starts(operands))
             return repeat_for_view(b, old, operands, scalar);
         return x->op == OP_slice ? slice_of_slice(b, old, operands) : NULL;
     case OP_reshape:

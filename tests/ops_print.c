@@ -16,6 +16,7 @@ static bool is_admitted(DtypeRule rule, Dtype dtype) {
     case RULE_BOOL:
         return true;
     case RULE_NUMBER:
+    case RULE_COUNT:
         return dtype != DTYPE_bool;
     case RULE_FLOAT:
         return dtype_is_float(dtype);
@@ -23,6 +24,11 @@ static bool is_admitted(DtypeRule rule, Dtype dtype) {
         return dtype == DTYPE_bool;
     case RULE_INTEGER:
         return !dtype_is_float(dtype);
+    case RULE_SHIFT:
+        return dtype_is_integer(dtype);
+    case RULE_PART:
+    case RULE_PAIR:
+        return false;
     }
     return false;
 }

@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PARALLEL = 2, TIME_LIMIT = 20, OUTPUT_LIMIT = 4 << 20, WORD_MAX = 32 };
+enum { PARALLEL = 2, TIME_LIMIT = 60, OUTPUT_LIMIT = 4 << 20, WORD_MAX = 32 };
 
 typedef struct Text {
     char *bytes; /* NUL-terminated once something was added */

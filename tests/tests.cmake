@@ -113,6 +113,19 @@ if(TARGET gmx AND EXISTS ${root}/tests/lang)
   endforeach()
 endif()
 
+# Random programs against the reference evaluator; `./dev fuzz programs` runs more of them.
+file(GLOB fuzz_program_sources CONFIGURE_DEPENDS ${root}/tests/reference/*.c ${root}/tests/fuzz/programs/*.c)
+if(TARGET libgmx AND TARGET libgmx-llvm)
+  add_executable(fuzz_programs ${fuzz_program_sources})
+  target_link_libraries(fuzz_programs PRIVATE libgmx gmx_frontend gmx_ir m)
+  add_dependencies(fuzz_programs libgmx-llvm)
+  set(fuzz_program_count 35) # about 10 seconds
+  if(GMX_SANITIZE)
+    set(fuzz_program_count 15)
+  endif()
+  gmx_test(fuzz_programs fuzz_programs --seed 1 --count ${fuzz_program_count} --seconds 120)
+endif()
+
 # The commands as a user meets them.
 if(TARGET gmx)
   set(cli_seconds 2)

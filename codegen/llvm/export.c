@@ -255,6 +255,11 @@ static LLVMTypeRef scalar_type(Export *e, Dtype dtype) { /* by value in C */
     }
 }
 
+/* Complex scalars are passed as tensors are: by the address of their parts. */
+static bool is_by_value(const ExportParameter *value) {
+    return value->is_scalar && !dtype_is_complex(value->dtype);
+}
+
 static LLVMTypeRef wrapper_type(Export *e) {
     const ExportFunction *function = e->function;
     uint32_t count = function->dims.count + function->parameters.count + function->results.count, at = 0;
@@ -262,7 +267,7 @@ static LLVMTypeRef wrapper_type(Export *e) {
     for (uint32_t i = 0; i < function->dims.count; i++)
         types[at++] = e->i64;
     for (uint32_t i = 0; i < function->parameters.count; i++)
-        types[at++] = function->parameters.items[i].is_scalar
+        types[at++] = is_by_value(&function->parameters.items[i])
                           ? scalar_type(e, function->parameters.items[i].dtype)
                           : e->pointer;
     for (uint32_t i = 0; i < function->results.count; i++)
@@ -300,7 +305,7 @@ static LLVMValueRef store_addresses(Export *e) {
     LLVMValueRef array = stack_array(e, e->pointer, count);
     for (uint32_t i = 0; i < count; i++) {
         LLVMValueRef value = LLVMGetParam(e->wrapper, function->dims.count + i);
-        if (i < inputs && function->parameters.items[i].is_scalar) {
+        if (i < inputs && is_by_value(&function->parameters.items[i])) {
             LLVMValueRef slot = LLVMBuildAlloca(e->builder, LLVMTypeOf(value), "");
             LLVMBuildStore(e->builder, value, slot);
             value = slot;

@@ -37,10 +37,20 @@ void host_allocate(Host *host, const IrNode *node, const IrType *type, HostValue
 }
 
 /* ---- launches ---------------------------------------------------------------------------------------- */
+/* A new buffer with the elements of a contiguous tensor of the same type. */
+static void allocate_copy(Host *host, const IrNode *node, const IrType *type, const HostValue *operand,
+                          HostValue *output) {
+    host_allocate(host, node, type, output);
+    LLVMValueRef arguments[] = {host->ctx, host_describe(host, 0, type, operand),
+                                host_describe(host, 1, type, output), host_span(host, node)};
+    host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_copy", host->i32, arguments, 4)));
+}
+
 /* The output takes the operand's buffer if nobody else refers to it, else a new one; the operand's slot then
- * holds what is to be released after the launch. */
+ * holds what is to be released after the launch.  starts_filled: the output starts with the operand's
+ * elements. */
 static void take_over(Host *host, const IrNode *node, const IrType *type, const HostValue *operand,
-                      HostValue *output) {
+                      HostValue *output, bool starts_filled) {
     LLVMBuilderRef b = host->build.builder;
     LLVMValueRef address = host_offset(host, operand->buffer, offsetof(gmxrt_buffer, references));
     LLVMValueRef references = LLVMBuildLoad2(b, host->i64, address, "");
@@ -51,7 +61,10 @@ static void take_over(Host *host, const IrNode *node, const IrType *type, const 
     LLVMBasicBlockRef join = build_block(&host->build, "");
     LLVMBuildCondBr(b, is_only, reuse, fresh);
     LLVMPositionBuilderAtEnd(b, fresh);
-    host_allocate(host, node, type, output);
+    if (starts_filled)
+        allocate_copy(host, node, type, operand, output);
+    else
+        host_allocate(host, node, type, output);
     LLVMBasicBlockRef blocks[] = {LLVMGetInsertBlock(b), reuse};
     LLVMBuildBr(b, join);
     LLVMPositionBuilderAtEnd(b, reuse);
@@ -74,8 +87,12 @@ static LLVMValueRef launch_output(Host *host, const IrNode *node, uint32_t index
         return scalar_slot(host);
     int64_t taken = 1 + index < node->attribute_count ? node->attributes[1 + index] : -1;
     const HostValue *operand = taken >= 0 ? host_value(host, node->operands[taken]) : NULL;
+    bool starts_filled = index == 0 && node->attribute_count == 2 + node->result_count;
     if (operand && operand->buffer && !operand->strides && host_holds(host, operand->root))
-        take_over(host, node, type, operand, output);
+        take_over(host, node, type, operand, output, starts_filled);
+    else if (starts_filled)
+        allocate_copy(host, node, type,
+                      host_value(host, node->operands[node->attributes[1 + node->result_count]]), output);
     else
         host_allocate(host, node, type, output);
     return output->data;
@@ -126,7 +143,7 @@ void host_launch(Host *host, const IrNode *node) {
     for (uint32_t o = 0; o < node->result_count; o++) {
         if (node->types[o].rank == 0)
             outputs[o].scalar = host_load(host, node->types[o].dtype, arguments[node->operand_count + o]);
-        else if (1 + o < node->attribute_count && node->attributes[1 + o] >= 0)
+        else if (1 + o < node->attribute_count && node->attributes[1 + o] >= 0) /* or what was left of it */
             host_release(host, host_value(host, node->operands[node->attributes[1 + o]]));
     }
 }
@@ -205,8 +222,35 @@ static void lower_product_call(Host *host, const IrNode *node) {
     host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_product", host->i32, arguments, 9)));
 }
 
+/* One element stored: in place, or into a copy. */
+static void lower_update(Host *host, const IrNode *node) {
+    LLVMBuilderRef b = host->build.builder;
+    const IrType *type = &node->types[0];
+    const HostValue *x = host_contiguous(host, node, type, host_value(host, node->operands[0]));
+    HostValue *output = host_new_values(host, node, 1);
+    LLVMValueRef offset = host_const_i64(host, 0);
+    if (node->attributes[1] && host_holds(host, x->root)) {
+        take_over(host, node, type, x, output, true);
+        host_release(host, x);
+    } else {
+        allocate_copy(host, node, type, x, output);
+    }
+    for (uint32_t k = 0; k < type->rank; k++) {
+        LLVMValueRef start = host_scalar(host, ir_update_start(node, k));
+        offset = LLVMBuildMul(b, offset, host_extent(host, type, k), "");
+        offset = LLVMBuildAdd(b, offset, start, "");
+    }
+    offset = LLVMBuildMul(b, offset, host_const_i64(host, dtype_info[type->dtype].bytes), "");
+    LLVMValueRef address = LLVMBuildGEP2(b, host->i8, output->data, &offset, 1, "");
+    host_store(host, type->dtype, host_scalar(host, node->operands[1]), address);
+}
+
 /* gmxrt_<op>(ctx, operands…, result, attributes…, span). */
 void host_library(Host *host, const IrNode *node) {
+    if (node->op == OP_update) {
+        lower_update(host, node);
+        return;
+    }
     if (node->op == OP_concat) {
         lower_concat(host, node);
         return;

@@ -64,9 +64,26 @@ static void check_faults(Host *host, const IrNode *node, LLVMValueRef flags) {
         is_power ? "an integer to a negative power is not an integer" : "integer division by zero", node);
 }
 
+/* Complex scalars are vectors of two parts. */
+static LLVMValueRef parts_op(Host *host, const IrNode *node) {
+    LLVMBuilderRef b = host->build.builder;
+    LLVMValueRef x = host_scalar(host, node->operands[0]), second = LLVMConstInt(host->i32, 1, false);
+    LLVMValueRef first = LLVMConstInt(host->i32, 0, false);
+    if (node->op != OP_complex)
+        return LLVMBuildExtractElement(b, x, node->op == OP_imag ? second : first, "");
+    LLVMValueRef both = LLVMGetPoison(host_type(host, ir_dtype(node)));
+    both = LLVMBuildInsertElement(b, both, x, first, "");
+    return LLVMBuildInsertElement(b, both, host_scalar(host, node->operands[1]), second, "");
+}
+
 void host_elementwise(Host *host, const IrNode *node) {
     if (ir_rank(node) != 0) {
         host_unsupported(host, "`%s` on a tensor was not scheduled into a kernel", op_name(node->op));
+        return;
+    }
+    if (op_is_parts(node->op)) {
+        LLVMValueRef made = parts_op(host, node);
+        host_new_values(host, node, 1)->scalar = made;
         return;
     }
     LLVMValueRef operands[3];

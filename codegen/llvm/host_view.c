@@ -36,7 +36,7 @@ LLVMValueRef host_describe(Host *host, uint32_t index, const IrType *type, const
     for (uint32_t k = 0; k < type->rank; k++)
         extents[k] = host_extent(host, type, k);
     if (type->rank == 0) {
-        data = LLVMBuildAlloca(host->entry, host->i64, "");
+        data = LLVMBuildAlloca(host->entry, LLVMArrayType2(host->i64, 2), ""); /* of any dtype */
         host_store(host, type->dtype, value->scalar, data);
     }
     return host_describe_parts(host, index, type->dtype, type->rank, extents, value->strides, data);
@@ -79,7 +79,11 @@ static void finish_view(Host *host, const IrNode *node, const HostValue *source,
         value->scalar = host_load(host, ir_dtype(node), data);
         return;
     }
-    *value = (HostValue){.buffer = source->buffer, .data = data, .strides = strides, .root = source->root};
+    bool is_contiguous = !source->strides && ir_view_is_dense(node);
+    *value = (HostValue){.buffer = source->buffer,
+                         .data = data,
+                         .strides = is_contiguous ? NULL : strides,
+                         .root = source->root};
 }
 
 /* ---- the views --------------------------------------------------------------------------------------- */
@@ -88,12 +92,9 @@ static void lower_permute(Host *host, const IrNode *node) {
     const HostValue *source = view_operand(host, node);
     uint32_t rank = ir_rank(node);
     LLVMValueRef *strides = ARENA_ARRAY(host->arena, LLVMValueRef, rank);
-    bool moves = false;
-    for (uint32_t k = 0; k < rank; k++) {
+    for (uint32_t k = 0; k < rank; k++)
         strides[k] = host_stride(host, &x->types[0], source, (uint32_t)node->attributes[k]);
-        moves |= node->attributes[k] != k;
-    }
-    finish_view(host, node, source, source->data, moves ? strides : source->strides);
+    finish_view(host, node, source, source->data, strides);
 }
 
 static bool is_dropped(const IrNode *node, uint32_t axis) {

@@ -95,6 +95,7 @@ void emit_function_begin(Emit *e, const char *name, bool is_body) {
     LLVMBuildStore(e->build.builder, emit_i32(e, 0), e->flags);
     LLVMBuildStore(e->build.builder, emit_i32(e, 0), e->status);
     e->scratch.count = 0;
+    e->has_streamed = false;
 }
 
 /* Reports one kind of fault when its flag is set. */
@@ -128,6 +129,7 @@ void emit_function_end(Emit *e, LLVMValueRef failed_or_null) {
     LLVMMoveBasicBlockAfter(e->leave, LLVMGetLastBasicBlock(e->build.function));
     LLVMPositionBuilderAtEnd(b, e->leave);
     emit_release_from(e, 0);
+    emit_stream_fence(e);
     bool can_fault = false;
     kernel_visit(&e->kernel->body, &(KernelVisitor){.expr = find_faulting, .user = &can_fault});
     if (can_fault) {
@@ -210,6 +212,9 @@ static void emit_statement(Emit *e, const KernelStatement *s) {
     case KERNEL_PREFETCH:
         emit_prefetch(e, s);
         break;
+    case KERNEL_STREAM:
+        emit_stream(e, s);
+        break;
     case KERNEL_TILE_MMA:
         emit_tile_mma(e, s);
         break;
@@ -218,8 +223,12 @@ static void emit_statement(Emit *e, const KernelStatement *s) {
 
 void emit_block(Emit *e, const KernelBlock *block) {
     uint32_t scratch = e->scratch.count;
+    KernelStatement *const *statements = block->statements.items;
     for (uint32_t i = 0; i < block->statements.count; i++)
-        emit_statement(e, block->statements.items[i]);
+        if (i + 1 < block->statements.count && emit_store_pair(e, statements[i], statements[i + 1]))
+            i++;
+        else
+            emit_statement(e, statements[i]);
     emit_release_from(e, scratch);
 }
 

@@ -19,6 +19,7 @@ typedef struct ArrayBinding {
     LLVMValueRef pointer;
     LLVMValueRef extents[4];   /* allocations: i64, the last one padded for registers */
     LLVMValueRef scope, other; /* metadata for alias analysis: itself, all that it cannot overlap */
+    LLVMValueRef stream;       /* slot of the mask of kernel_stream.c; NULL: never streams */
 } ArrayBinding;
 
 /* The vector loop being emitted. */
@@ -26,6 +27,7 @@ typedef struct Lanes {
     const KernelStatement *loop;
     unsigned width;
     LLVMValueRef mask;     /* NULL: all lanes are active */
+    LLVMValueRef streams;  /* i1: whether its streaming stores do; NULL: they do not */
     const bool *varying;   /* by variable id */
     Binding *accumulators; /* by variable id: lane accumulators of outer variables */
 } Lanes;
@@ -41,6 +43,7 @@ typedef struct Emit {
     ArrayBinding *arrays;
     Lanes *lanes; /* NULL outside of vector loops */
     LLVMValueRef ctx, arguments, flags, status;
+    bool has_streamed;         /* the function being emitted has streaming stores */
     LLVMBasicBlockRef leave;   /* where the function ends, also after a failure */
     LLVMValueRef entry_end;    /* the terminator of the entry block: allocas go before it */
     VEC(LLVMValueRef) scratch; /* slots of scratch buffers, released on leaving */
@@ -76,8 +79,23 @@ void emit_store(Emit *e, const KernelArray *array, KernelExpr *const *indices, u
                 LLVMValueRef value);
 void emit_prefetch(Emit *e, const KernelStatement *s);
 /* One element at a scalar offset. */
+/* Alignment and alias metadata of an access to an array; returns the access. */
+LLVMValueRef emit_describe(Emit *e, const KernelArray *array, LLVMValueRef access);
+LLVMValueRef emit_element_pointer(Emit *e, const KernelArray *array, LLVMValueRef offset);
 LLVMValueRef emit_load_at(Emit *e, const KernelArray *array, LLVMValueRef offset);
 void emit_store_at(Emit *e, const KernelArray *array, LLVMValueRef offset, LLVMValueRef value);
+
+/* kernel_stream.c */
+void emit_stream(Emit *e, const KernelStatement *s);
+void emit_stream_mask(Emit *e, ArrayBinding *binding, LLVMValueRef mask); /* in the function being emitted */
+LLVMValueRef emit_read_mask(Emit *e, const ArrayBinding *binding);
+/* Stores one of these vectors; false: it does not stream, nothing emitted. */
+bool emit_stream_store(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef value);
+/* Whether the whole vectors of a loop from `begin` on go past the caches: an i1, or NULL when they cannot.
+ * `declared`: by id, the variables of its body. */
+LLVMValueRef emit_loop_streams(Emit *e, const KernelStatement *loop, unsigned width, LLVMValueRef begin,
+                               const bool *declared);
+void emit_stream_fence(Emit *e); /* before other threads may read */
 
 /* kernel_loop.c: one emitter per statement, and the loop they share. */
 typedef struct Loop {
@@ -94,6 +112,19 @@ void emit_if(Emit *e, const KernelStatement *s);
 void emit_accumulate(Emit *e, const KernelStatement *s);
 LLVMValueRef emit_fold(Emit *e, Op op, Dtype dtype, LLVMValueRef accumulator, LLVMValueRef value);
 void emit_assign(Emit *e, Binding *binding, LLVMValueRef value);
+
+/* The address of an element, or of one per lane; what the optimiser may assume of an access; masked vectors.
+ */
+LLVMValueRef emit_element_pointer(Emit *e, const KernelArray *array, LLVMValueRef offset);
+LLVMValueRef emit_set_alias(Emit *e, const KernelArray *array, LLVMValueRef access);
+LLVMValueRef emit_masked_load(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef mask,
+                              LLVMTypeRef type);
+LLVMValueRef emit_masked_store(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef mask,
+                               LLVMValueRef value);
+
+/* kernel_pairs.c: a part of a pair per lane; NULL, false: not such an access, nothing was emitted. */
+LLVMValueRef emit_load_part(Emit *e, const KernelArray *array, const KernelExpr *index);
+bool emit_store_pair(Emit *e, const KernelStatement *s, const KernelStatement *next);
 
 /* kernel_vector.c, kernel_parallel.c, kernel_sparse.c, kernel_memory.c */
 void emit_vector_loop(Emit *e, const KernelStatement *s);

@@ -98,7 +98,7 @@ static LLVMTypeRef memory_type(Emit *e, const KernelArray *array) {
     return llvm_memory_type(e->build.context, array->dtype);
 }
 
-static LLVMValueRef element_pointer(Emit *e, const KernelArray *array, LLVMValueRef offset) {
+LLVMValueRef emit_element_pointer(Emit *e, const KernelArray *array, LLVMValueRef offset) {
     LLVMValueRef pointer = e->arrays[array->id].pointer;
     if (build_lanes(LLVMTypeOf(offset)))
         return LLVMBuildGEP2(e->build.builder, memory_type(e, array), pointer, &offset, 1, "");
@@ -133,7 +133,7 @@ static Place find_place(Emit *e, const KernelArray *array, KernelExpr *const *in
     for (uint32_t i = 0; i < count; i++) {
         if (!emit_affine(e, indices[i], &b, &c))
             return (Place){PLACE_SCATTERED,
-                           element_pointer(e, array, vector_offset(e, array, indices, count)), true};
+                           emit_element_pointer(e, array, vector_offset(e, array, indices, count)), true};
         if (i) {
             base = index_mul(e, base, e->arrays[array->id].extents[i]);
             coefficient = index_mul(e, coefficient, e->arrays[array->id].extents[i]);
@@ -143,20 +143,20 @@ static Place find_place(Emit *e, const KernelArray *array, KernelExpr *const *in
     }
     bool is_masked = e->lanes && e->lanes->mask;
     if (is_const(coefficient, 0))
-        return (Place){PLACE_UNIFORM, element_pointer(e, array, base), false};
+        return (Place){PLACE_UNIFORM, emit_element_pointer(e, array, base), false};
     if (is_const(coefficient, 1))
-        return (Place){PLACE_CONTIGUOUS, element_pointer(e, array, base),
+        return (Place){PLACE_CONTIGUOUS, emit_element_pointer(e, array, base),
                        is_masked && !fits_padding(e, array, b)};
     if (is_const(coefficient, -1) && !is_masked) {
         LLVMValueRef last = emit_add(e, base, emit_i64(e, 1 - (int64_t)emit_width(e)));
-        return (Place){PLACE_REVERSED, element_pointer(e, array, last), false};
+        return (Place){PLACE_REVERSED, emit_element_pointer(e, array, last), false};
     }
-    return (Place){PLACE_SCATTERED, element_pointer(e, array, spread(e, base, coefficient)), true};
+    return (Place){PLACE_SCATTERED, emit_element_pointer(e, array, spread(e, base, coefficient)), true};
 }
 
 /* ---- loads and stores --------------------------------------------------------------------------- */
 
-static LLVMValueRef set_alias(Emit *e, const KernelArray *array, LLVMValueRef access) {
+LLVMValueRef emit_set_alias(Emit *e, const KernelArray *array, LLVMValueRef access) {
     const ArrayBinding *binding = &e->arrays[array->id];
     LLVMContextRef context = e->build.context;
     if (binding->scope)
@@ -166,9 +166,9 @@ static LLVMValueRef set_alias(Emit *e, const KernelArray *array, LLVMValueRef ac
     return access;
 }
 
-static LLVMValueRef set_alignment(LLVMValueRef access, const KernelArray *array) {
+LLVMValueRef emit_describe(Emit *e, const KernelArray *array, LLVMValueRef access) {
     LLVMSetAlignment(access, dtype_info[array->dtype].bytes);
-    return access;
+    return emit_set_alias(e, array, access);
 }
 
 static LLVMValueRef active_lanes(Emit *e) {
@@ -212,7 +212,22 @@ static void masked_store(Emit *e, const KernelArray *array, const Place *place, 
     LLVMValueRef arguments[] = {value, place->pointer, emit_i32(e, dtype_info[array->dtype].bytes),
                                 active_lanes(e)};
     LLVMTypeRef result = LLVMVoidTypeInContext(e->build.context);
-    set_alias(e, array, call_intrinsic(e, name, result, LLVMTypeOf(value), place->pointer, arguments, 4));
+    emit_set_alias(e, array,
+                   call_intrinsic(e, name, result, LLVMTypeOf(value), place->pointer, arguments, 4));
+}
+
+LLVMValueRef emit_masked_load(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef mask,
+                              LLVMTypeRef type) {
+    LLVMValueRef arguments[] = {pointer, emit_i32(e, dtype_info[array->dtype].bytes), mask,
+                                LLVMConstNull(type)};
+    return call_intrinsic(e, "llvm.masked.load", type, type, pointer, arguments, 4);
+}
+
+LLVMValueRef emit_masked_store(Emit *e, const KernelArray *array, LLVMValueRef pointer, LLVMValueRef mask,
+                               LLVMValueRef value) {
+    LLVMValueRef arguments[] = {value, pointer, emit_i32(e, dtype_info[array->dtype].bytes), mask};
+    LLVMTypeRef result = LLVMVoidTypeInContext(e->build.context);
+    return call_intrinsic(e, "llvm.masked.store", result, LLVMTypeOf(value), pointer, arguments, 4);
 }
 
 static LLVMValueRef reverse(Emit *e, LLVMValueRef value) {
@@ -225,14 +240,18 @@ static LLVMValueRef reverse(Emit *e, LLVMValueRef value) {
 }
 
 static LLVMValueRef load(Emit *e, const KernelArray *array, KernelExpr *const *indices, uint32_t count) {
+    LLVMValueRef part = emit_load_part(e, array, indices[0]);
+    if (part)
+        return part;
     Place place = find_place(e, array, indices, count);
     LLVMTypeRef scalar = memory_type(e, array);
     LLVMTypeRef type = place.kind == PLACE_UNIFORM ? scalar : LLVMVectorType(scalar, emit_width(e));
     LLVMValueRef value = place.needs_mask ? masked_load(e, array, &place, type)
                                           : LLVMBuildLoad2(e->build.builder, type, place.pointer, "");
-    if (!place.needs_mask)
-        set_alignment(value, array);
-    set_alias(e, array, value);
+    if (place.needs_mask)
+        emit_set_alias(e, array, value);
+    else
+        emit_describe(e, array, value);
     if (place.kind == PLACE_REVERSED)
         value = reverse(e, value);
     return llvm_from_memory(&e->build, array->dtype, value);
@@ -250,21 +269,21 @@ void emit_store(Emit *e, const KernelArray *array, KernelExpr *const *indices, u
         value = reverse(e, value);
     if (place.needs_mask)
         masked_store(e, array, &place, value);
-    else
-        set_alias(e, array, set_alignment(LLVMBuildStore(e->build.builder, value, place.pointer), array));
+    else if (place.kind != PLACE_CONTIGUOUS || !emit_stream_store(e, array, place.pointer, value))
+        emit_describe(e, array, LLVMBuildStore(e->build.builder, value, place.pointer));
 }
 
 LLVMValueRef emit_load_at(Emit *e, const KernelArray *array, LLVMValueRef offset) {
     LLVMValueRef value =
-        LLVMBuildLoad2(e->build.builder, memory_type(e, array), element_pointer(e, array, offset), "");
-    set_alias(e, array, set_alignment(value, array));
+        LLVMBuildLoad2(e->build.builder, memory_type(e, array), emit_element_pointer(e, array, offset), "");
+    emit_describe(e, array, value);
     return llvm_from_memory(&e->build, array->dtype, value);
 }
 
 void emit_store_at(Emit *e, const KernelArray *array, LLVMValueRef offset, LLVMValueRef value) {
     value = llvm_to_memory(&e->build, array->dtype, value);
-    LLVMValueRef store = LLVMBuildStore(e->build.builder, value, element_pointer(e, array, offset));
-    set_alias(e, array, set_alignment(store, array));
+    LLVMValueRef store = LLVMBuildStore(e->build.builder, value, emit_element_pointer(e, array, offset));
+    emit_describe(e, array, store);
 }
 
 void emit_prefetch(Emit *e, const KernelStatement *s) {

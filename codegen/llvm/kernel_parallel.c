@@ -22,6 +22,8 @@ static void add(Emit *e, Capture *capture, LLVMValueRef value) {
 static void add_outer(Emit *e, Capture *capture, const bool *used) {
     for (uint32_t id = 0; id < e->kernel->next_id; id++) {
         const Binding *binding = &e->variables[id];
+        if (e->arrays[id].stream)
+            add(e, capture, emit_read_mask(e, &e->arrays[id]));
         if (used[id] && (binding->slot || binding->value))
             add(e, capture, emit_value(e, binding));
         if (used[id] && e->arrays[id].pointer) {
@@ -54,6 +56,8 @@ static LLVMValueRef take(Emit *body, Capture *capture, uint32_t *next) {
 static void take_outer(Emit *body, const Emit *outer, Capture *capture, const bool *used, uint32_t *next) {
     for (uint32_t id = 0; id < outer->kernel->next_id; id++) {
         const Binding *binding = &outer->variables[id];
+        if (outer->arrays[id].stream)
+            emit_stream_mask(body, &body->arrays[id], take(body, capture, next));
         if (used[id] && (binding->slot || binding->value))
             body->variables[id] = (Binding){.value = take(body, capture, next)};
         if (used[id] && outer->arrays[id].pointer) {

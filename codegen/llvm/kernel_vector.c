@@ -14,6 +14,7 @@ typedef struct VectorLoop {
     VEC(const KernelStatement *) folds; /* one accumulate statement per outer variable */
     Binding *accumulators[MAX_COPIES];
     unsigned copies;
+    const bool *declared; /* by id: variables of the body */
 } VectorLoop;
 
 /* ---- what the body needs ------------------------------------------------------------------------ */
@@ -252,6 +253,8 @@ static void emit_general(Emit *e, VectorLoop *loop, LLVMValueRef begin, LLVMValu
     if (loop->step != 1)
         count = LLVMBuildSDiv(b, emit_add(e, count, emit_i64(e, loop->step - 1)), step, "");
     count = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSGT, count, zero, ""), count, zero, "");
+    loop->lanes.streams =
+        loop->step == 1 ? emit_loop_streams(e, loop->s, loop->lanes.width, begin, loop->declared) : NULL;
     for (unsigned copies = loop->copies; copies; copies = copies > 1 ? 1 : 0) {
         int64_t group = (int64_t)copies * loop->lanes.width;
         LLVMValueRef whole = LLVMBuildAnd(b, count, emit_i64(e, -group), "");
@@ -316,6 +319,7 @@ void emit_vector_loop(Emit *e, const KernelStatement *s) {
     if (s->below && !is_constant)
         emit_fail(e, "a vector loop with `below` is too long");
     loop.copies = is_constant ? 1 : choose_copies(&loop);
+    loop.declared = scan.declared;
     start_accumulators(e, &loop);
     if (is_constant)
         emit_constant(e, &loop, begin, trips);

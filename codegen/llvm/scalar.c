@@ -15,6 +15,9 @@ LLVMTypeRef llvm_register_type(LLVMContextRef context, Dtype dtype) {
         return LLVMFloatTypeInContext(context);
     case DTYPE_f64:
         return LLVMDoubleTypeInContext(context);
+    case DTYPE_c64: /* host programs only: the two parts, as they lie in memory */
+    case DTYPE_c128:
+        return LLVMVectorType(llvm_register_type(context, dtype_part(dtype)), 2);
     default:
         return LLVMIntTypeInContext(context, dtype_info[dtype].bytes * 8u);
     }
@@ -86,9 +89,9 @@ enum { LLVMNONE = 0 };
 #define LOWER_CUSTOM(name)    .how = LOWERING_CUSTOM, .custom = llvm_scalar_##name
 
 static const OpLowering op_lowering[OP_COUNT] = {
-#define OP1(name, dtype, zero, llvm, ...) [OP_##name] = {LOWER_##llvm(name)},
-#define OP2(name, dtype, zero, llvm, ...) [OP_##name] = {LOWER_##llvm(name)},
-#define OP3(name, dtype, zero, llvm, ...) [OP_##name] = {LOWER_##llvm(name)},
+#define OP1(name, dtype, complex, zero, llvm, ...) [OP_##name] = {LOWER_##llvm(name)},
+#define OP2(name, dtype, complex, zero, llvm, ...) [OP_##name] = {LOWER_##llvm(name)},
+#define OP3(name, dtype, complex, zero, llvm, ...) [OP_##name] = {LOWER_##llvm(name)},
 #include "ir/ops.def"
 };
 

@@ -56,7 +56,9 @@ typedef enum gmx_dtype {
     GMX_F16,
     GMX_BF16,
     GMX_F32,
-    GMX_F64
+    GMX_F64,
+    GMX_C64, /* pairs of float, the real part first: float _Complex, std::complex<float> */
+    GMX_C128 /* pairs of double */
 } gmx_dtype;
 
 typedef struct gmx_session gmx_session;
@@ -135,7 +137,8 @@ GMX_API gmx_status gmx_tensor_new(gmx_session *session, gmx_dtype dtype, int ran
                                   gmx_tensor **out);
 /* Memory of the host, without a copy.  `strides` in elements, NULL: C order.  It must stay valid and
  * unchanged until `release(owner)` is called (release may be NULL: then until the session and all values are
- * gone).  `data` is aligned to its element size, or NULL where there are no elements.  After anything but
+ * gone).  `data` is aligned to its element size
+ * (complex numbers: to the size of a part), or NULL where there are no elements.  After anything but
  * GMX_OK the memory is the caller's as before and `release` is not called. */
 GMX_API gmx_status gmx_tensor_wrap(gmx_session *session, void *data, gmx_dtype dtype, int rank,
                                    const int64_t *shape, const int64_t *strides, void (*release)(void *owner),
@@ -159,6 +162,8 @@ typedef struct gmx_statistics {
     uint64_t memory_hits, disk_hits, disk_misses;  /* of compiled code */
     int64_t bytes_in_use, bytes_peak;              /* tensor memory */
     double compile_seconds, run_seconds;
+    int64_t bytes_allocated;   /* of tensor memory since the session was opened, given back or not */
+    int64_t tensors_allocated; /* buffers that these bytes were asked for in */
 } gmx_statistics;
 GMX_API gmx_status gmx_get_statistics(gmx_session *session, gmx_statistics *out);
 GMX_API void gmx_set_threads(int threads); /* for the whole process; < 1: one per CPU */

@@ -319,6 +319,8 @@ gmx_status gmx_get_statistics(gmx_session *session, gmx_statistics *out) {
                             .disk_misses = code.disk_misses,
                             .bytes_in_use = memory.bytes_in_use,
                             .bytes_peak = memory.bytes_peak,
+                            .bytes_allocated = memory.bytes_allocated,
+                            .tensors_allocated = memory.allocations,
                             .compile_seconds = session->compile_seconds,
                             .run_seconds = session->run_seconds};
     return GMX_OK;

@@ -12,14 +12,15 @@ static const gmxrt_tensor *inner_const(const gmx_tensor *tensor) {
 }
 
 _Static_assert((int)GMX_BOOL == (int)DTYPE_bool && (int)GMX_F64 == (int)DTYPE_f64 &&
-                   (int)GMX_BF16 == (int)DTYPE_bf16 && (int)GMX_I64 == (int)DTYPE_i64 &&
+                   (int)GMX_BF16 == (int)DTYPE_bf16 && (int)GMX_C64 == (int)DTYPE_c64 &&
+                   (int)GMX_C128 == (int)DTYPE_c128 && (int)GMX_I64 == (int)DTYPE_i64 &&
                    (int)GMX_MAX_RANK == (int)GMXRT_MAX_RANK,
                "gmx_dtype follows ir/dtypes.def");
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */
 
 static const char *bad_shape(gmx_dtype dtype, int rank, const int64_t *shape) {
-    if ((unsigned)dtype > GMX_F64)
+    if ((unsigned)dtype > GMX_C128)
         return "the dtype is not one of gmx_dtype";
     if (rank < 0 || rank > GMX_MAX_RANK)
         return "the rank is outside 0 … 16";
@@ -75,7 +76,9 @@ static gmx_status wrap(gmx_session *session, void *data, gmx_dtype dtype, int ra
     if (!reach(rank, shape, strides, &low, &high) || high > INT64_MAX / 2 / width - 1 ||
         low < -(INT64_MAX / 2 / width))
         return session_misuse(session, "the strides reach beyond memory");
-    if (size && (uintptr_t)data % (uintptr_t)width)
+    uintptr_t alignment =
+        dtype_info[dtype_part((Dtype)dtype)].bytes; /* C aligns complex numbers as their parts */
+    if (size && (uintptr_t)data % alignment)
         return session_misuse(session, "data is not aligned to its element size");
     gmxrt_buffer *buffer =
         gmxrt_buffer_lend(session->ctx, (char *)data + low * width, (high - low + 1) * width, release, owner);

@@ -135,6 +135,7 @@ static gmxrt_buffer *fresh_buffer(int64_t size) {
 
 static void count_use(gmxrt_memory_statistics *statistics, int64_t size, bool reused) {
     statistics->bytes_in_use += size;
+    statistics->bytes_allocated += size;
     statistics->allocations++;
     statistics->reused += reused;
     if (statistics->bytes_in_use > statistics->bytes_peak) {

@@ -40,6 +40,12 @@ static void load(void) {
                  find(library, "sgetrf_", &blas.sgetrf) && find(library, "dgetrf_", &blas.dgetrf) &&
                  find(library, "sgetrs_", &blas.sgetrs) && find(library, "dgetrs_", &blas.dgetrs) &&
                  find(library, "sgecon_", &blas.sgecon) && find(library, "dgecon_", &blas.dgecon) &&
+                 find(library, "cblas_cgemm", &blas.cgemm) && find(library, "cblas_zgemm", &blas.zgemm) &&
+                 find(library, "cblas_cgemv", &blas.cgemv) && find(library, "cblas_zgemv", &blas.zgemv) &&
+                 find(library, "cgetrf_", &blas.cgetrf) && find(library, "zgetrf_", &blas.zgetrf) &&
+                 find(library, "cgetrs_", &blas.cgetrs) && find(library, "zgetrs_", &blas.zgetrs) &&
+                 find(library, "cgecon_", &blas.cgecon) && find(library, "zgecon_", &blas.zgecon) &&
+                 find(library, "cpotrf_", &blas.cpotrf) && find(library, "zpotrf_", &blas.zpotrf) &&
                  find(library, "spotrf_", &blas.spotrf) && find(library, "dpotrf_", &blas.dpotrf);
     if (blas_found && find(library, "openblas_set_num_threads", &set_threads)) {
         set_threads(1);

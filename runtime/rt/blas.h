@@ -15,6 +15,15 @@ typedef struct Blas {
                   int incx, float beta, float *y, int incy);
     void (*dgemv)(int order, int trans, int m, int n, double alpha, const double *a, int lda, const double *x,
                   int incx, double beta, double *y, int incy);
+    /* complex: pairs of parts, factors by address */
+    void (*cgemm)(int order, int trans_a, int trans_b, int m, int n, int k, const void *alpha, const void *a,
+                  int lda, const void *b, int ldb, const void *beta, void *c, int ldc);
+    void (*zgemm)(int order, int trans_a, int trans_b, int m, int n, int k, const void *alpha, const void *a,
+                  int lda, const void *b, int ldb, const void *beta, void *c, int ldc);
+    void (*cgemv)(int order, int trans, int m, int n, const void *alpha, const void *a, int lda,
+                  const void *x, int incx, const void *beta, void *y, int incy);
+    void (*zgemv)(int order, int trans, int m, int n, const void *alpha, const void *a, int lda,
+                  const void *x, int incx, const void *beta, void *y, int incy);
     /* LAPACK: Fortran interface, with the hidden lengths of character arguments at the end. */
     void (*sgetrf)(const int *m, const int *n, float *a, const int *lda, int *pivots, int *info);
     void (*dgetrf)(const int *m, const int *n, double *a, const int *lda, int *pivots, int *info);
@@ -28,6 +37,18 @@ typedef struct Blas {
                    double *rcond, double *work, int *iwork, int *info, size_t length);
     void (*spotrf)(const char *uplo, const int *n, float *a, const int *lda, int *info, size_t length);
     void (*dpotrf)(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t length);
+    void (*cgetrf)(const int *m, const int *n, void *a, const int *lda, int *pivots, int *info);
+    void (*zgetrf)(const int *m, const int *n, void *a, const int *lda, int *pivots, int *info);
+    void (*cgetrs)(const char *trans, const int *n, const int *nrhs, const void *a, const int *lda,
+                   const int *pivots, void *b, const int *ldb, int *info, size_t length);
+    void (*zgetrs)(const char *trans, const int *n, const int *nrhs, const void *a, const int *lda,
+                   const int *pivots, void *b, const int *ldb, int *info, size_t length);
+    void (*cgecon)(const char *norm, const int *n, const void *a, const int *lda, const float *anorm,
+                   float *rcond, void *work, float *rwork, int *info, size_t length);
+    void (*zgecon)(const char *norm, const int *n, const void *a, const int *lda, const double *anorm,
+                   double *rcond, void *work, double *rwork, int *info, size_t length);
+    void (*cpotrf)(const char *uplo, const int *n, void *a, const int *lda, int *info, size_t length);
+    void (*zpotrf)(const char *uplo, const int *n, void *a, const int *lda, int *info, size_t length);
 } Blas;
 
 /* NULL when no OpenBLAS with all of these is on this machine.  The environment variable

@@ -24,7 +24,11 @@ static int32_t factor_one(const Cholesky *c, int64_t batch) {
     int info = -1;
     gmxrt_view columns = linalg_columns(&a, space->data);
     if (gmxrt_copy(c->ctx, &a, &columns, c->span) == 0) {
-        if (c->a->dtype == RT_f32) {
+        if (c->a->dtype == RT_c64) {
+            c->blas->cpotrf("L", &c->n, space->data, &c->n, &info, 1);
+        } else if (c->a->dtype == RT_c128) {
+            c->blas->zpotrf("L", &c->n, space->data, &c->n, &info, 1);
+        } else if (c->a->dtype == RT_f32) {
             c->blas->spotrf("L", &c->n, space->data, &c->n, &info, 1);
         } else {
             c->blas->dpotrf("L", &c->n, space->data, &c->n, &info, 1);

@@ -20,6 +20,9 @@ static gmxrt_ctx *context_make(gmxrt_allocator *allocator) {
     }
     ctx->pool = gmx_shared_pool_v1();
     ctx->allocator = allocator;
+    /* Half of the last-level cache: what a launch writes and reads is then about all of it, and whoever reads
+     * the result next would find little of it there. */
+    ctx->stream_bytes = machine_cache_bytes() / 2;
     return ctx;
 }
 

@@ -183,3 +183,27 @@ void number_shortest(gmxrt_text *text, double value, int32_t dtype) {
     int length = snprintf(exponent, sizeof exponent, "e%+03d", (int)digits.exponent);
     text_append(text, exponent, (size_t)length);
 }
+
+/* One part: as number_shortest, but whole numbers without ".0". */
+static void append_part(gmxrt_text *text, double value, int32_t dtype) {
+    size_t begin = text->length;
+    number_shortest(text, value, dtype);
+    if (!text->failed && text->length - begin > 2 && !memcmp(text->data + text->length - 2, ".0", 2)) {
+        text->length -= 2;
+        text->data[text->length] = '\0';
+    }
+}
+
+void number_complex(gmxrt_text *text, const void *element, int32_t dtype) {
+    int32_t part = rt_dtype_part(dtype);
+    double re = element_double(element, part);
+    double im = element_double((const char *)element + rt_dtype_bytes(part), part);
+    bool has_real = re != 0 || signbit(re);
+    if (has_real) {
+        text_append(text, "(", 1);
+        append_part(text, re, part);
+        text_fill(text, '+', isnan(im) || !signbit(im));
+    }
+    append_part(text, im, part);
+    text_append(text, has_real ? "j)" : "j", has_real ? 2 : 1);
+}

@@ -34,6 +34,13 @@ extern const RtDtypeInfo rt_dtype_info[RT_DTYPE_COUNT];
 static inline bool rt_dtype_valid(int32_t dtype) {
     return dtype >= 0 && dtype < RT_DTYPE_COUNT;
 }
+static inline bool rt_dtype_is_complex(int32_t dtype) {
+    return dtype == RT_c64 || dtype == RT_c128;
+}
+/* The dtype of the parts of a complex number; any other dtype itself. */
+static inline int32_t rt_dtype_part(int32_t dtype) {
+    return dtype == RT_c64 ? RT_f32 : dtype == RT_c128 ? RT_f64 : dtype;
+}
 /* 0 for a number that is no dtype. */
 static inline int64_t rt_dtype_bytes(int32_t dtype) {
     return rt_dtype_valid(dtype) ? rt_dtype_info[dtype].bytes : 0;

@@ -291,6 +291,56 @@ static bool format_float(gmxrt_text *text, const Spec *spec, double value, int32
     return true;
 }
 
+/* One part of a complex number: a whole one has no ".0". */
+static bool format_part(gmxrt_text *text, const Spec *spec, double value, int32_t dtype) {
+    gmxrt_text number = {0};
+    bool fits = format_float(&number, spec, value, dtype);
+    bool trims = !spec->type && number.length > 2 && !memcmp(number.data + number.length - 2, ".0", 2);
+    text_append(text, number.data ? number.data : "", number.length - (trims ? 2 : 0));
+    text->failed |= number.failed;
+    gmxrt_text_free(&number);
+    return fits;
+}
+
+/* Each part by itself, the imaginary one with a sign; padding goes around both. */
+static bool format_complex(gmxrt_text *text, const Spec *spec, const void *element, int32_t dtype) {
+    int32_t part = rt_dtype_part(dtype);
+    double re = element_double(element, part);
+    double im = element_double((const char *)element + rt_dtype_bytes(part), part);
+    bool is_plain = !spec->type, is_short = is_plain && spec->precision < 0;
+    bool has_real = !is_plain || re != 0 || signbit(re);
+    Spec bare = *spec;
+    bare.width = 0;
+    bare.align = 0;
+    bare.type = is_plain && !is_short ? 'g' : spec->type;
+    if (spec->align == '=' || spec->fill[0] == '0' || spec->type == '%') {
+        return false;
+    }
+    gmxrt_text whole = {0};
+    if (is_short && spec->sign == '-' && !spec->grouping && !spec->alternate) {
+        number_complex(&whole, element, dtype);
+    } else {
+        text_fill(&whole, '(', is_plain && has_real);
+        if (has_real && !format_part(&whole, &bare, re, part)) {
+            gmxrt_text_free(&whole);
+            return false;
+        }
+        bare.sign = has_real ? '+' : spec->sign;
+        if (!format_part(&whole, &bare, im, part)) {
+            gmxrt_text_free(&whole);
+            return false;
+        }
+        text_append(&whole, is_plain && has_real ? "j)" : "j", is_plain && has_real ? 2 : 1);
+    }
+    Spec outer = *spec;
+    outer.grouping = 0;
+    Parts parts = {.digits = "", .rest = whole.data ? whole.data : "", .rest_length = (int32_t)whole.length};
+    append_parts(text, &outer, &parts, 3);
+    text->failed |= whole.failed;
+    gmxrt_text_free(&whole);
+    return true;
+}
+
 /* ---- elements ------------------------------------------------------------------------------ */
 
 double element_double(const void *element, int32_t dtype) {
@@ -343,6 +393,9 @@ uint64_t element_magnitude(const void *element, int32_t dtype, bool *negative) {
 
 static bool format_element(gmxrt_text *text, const Spec *spec, const void *element, int32_t dtype) {
     bool negative;
+    if (rt_dtype_is_complex(dtype)) {
+        return format_complex(text, spec, element, dtype);
+    }
     if (rt_dtype_info[dtype].kind == RT_FLOAT) {
         return format_float(text, spec, element_double(element, dtype), dtype);
     }
@@ -359,6 +412,10 @@ int32_t number_format(gmxrt_ctx *ctx, gmxrt_text *text, const void *element, int
     Spec parsed;
     if (length == 0) {
         bool negative;
+        if (rt_dtype_is_complex(dtype)) {
+            number_complex(text, element, dtype);
+            return 0;
+        }
         if (rt_dtype_info[dtype].kind == RT_FLOAT) {
             number_shortest(text, element_double(element, dtype), dtype);
             return 0;

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GMXRT_ABI      1
+#define GMXRT_ABI      2
 #define GMXRT_MAX_RANK 16
 
 /* ---- errors ---------------------------------------------------------------------------------
@@ -40,6 +40,7 @@ typedef struct gmxrt_ctx {
     gmxrt_error error;
     uint64_t random_key;             /* the script's random stream: seed(n) sets the key, */
     uint64_t random_counter;         /* each drawing statement advances the counter */
+    int64_t stream_bytes;            /* a launch that writes more than this may store past the caches */
     struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
 } gmxrt_ctx;
 
@@ -163,6 +164,11 @@ int32_t gmxrt_bincount(gmxrt_ctx *ctx, const gmxrt_view *x, const gmxrt_view *ex
  * -extent .. extent. */
 int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t extent, int64_t axis,
                           const gmxrt_view *out, uint64_t span);
+
+/* out (contiguous i64, [rank of mask, number of true elements]) = the positions of the true elements in C
+ * order, a row per axis; count: that number. */
+int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *count, const gmxrt_view *out,
+                      uint64_t span);
 
 /* ---- printing from compiled code --------------------------------------------------------------
  * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as the byte k + 1,

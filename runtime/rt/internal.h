@@ -17,6 +17,9 @@ void allocator_release(gmxrt_allocator *allocator);
  * one process agree on one. */
 gmxrt_pool *gmx_shared_pool_v1(void);
 
+/* machine.c: bytes of the last-level cache that the first CPU shares with others. */
+int64_t machine_cache_bytes(void);
+
 /* tensor.c */
 int64_t view_size(const gmxrt_view *view);
 bool view_is_contiguous(const gmxrt_view *view);

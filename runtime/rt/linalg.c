@@ -11,8 +11,8 @@ static const int64_t largest_order = 1 << 26;
 
 int32_t linalg_check(gmxrt_ctx *ctx, const char *name, const gmxrt_view *a, const gmxrt_view *out,
                      uint64_t span) {
-    if ((a->dtype != RT_f32 && a->dtype != RT_f64) || out->dtype != a->dtype || a->rank < 2 ||
-        out->rank < a->rank) {
+    int32_t part = rt_dtype_part(a->dtype);
+    if ((part != RT_f32 && part != RT_f64) || out->dtype != a->dtype || a->rank < 2 || out->rank < a->rank) {
         return gmxrt_fail(ctx, RT_E0502, span, "operands of %s were not prepared", name);
     }
     int64_t n = a->shape[a->rank - 1], rows = a->shape[a->rank - 2];

@@ -139,12 +139,9 @@ static void join_batches(Product *product) {
 
 static int32_t check(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
                      uint64_t span) {
-    if (a->dtype != b->dtype || a->dtype != out->dtype || a->rank < 2 || b->rank < 2 || out->rank < a->rank ||
-        out->rank < b->rank) {
+    if (a->dtype != b->dtype || a->dtype != out->dtype || !rt_dtype_valid(out->dtype) || a->rank < 2 ||
+        b->rank < 2 || out->rank < a->rank || out->rank < b->rank) {
         return gmxrt_fail(ctx, RT_E0502, span, "operands of `@` were not prepared");
-    }
-    if (!rt_dtype_valid(out->dtype) || rt_dtype_info[out->dtype].kind == RT_COMPLEX) {
-        return gmxrt_fail(ctx, RT_E0900, span, "`@` of complex tensors is not supported yet");
     }
     int64_t k = a->shape[a->rank - 1];
     if (k != b->shape[b->rank - 2]) {
@@ -211,7 +208,8 @@ int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     }
     join_batches(product);
     int32_t dtype = product->out.dtype;
-    bool library = (dtype == RT_f32 || dtype == RT_f64) && product_fits_blas(product) && blas_get();
+    int32_t part = rt_dtype_part(dtype);
+    bool library = (part == RT_f32 || part == RT_f64) && product_fits_blas(product) && blas_get();
     bool own = product->code && product->code->own && !(library && !product_prefers_kernel(product));
     int32_t failed = own       ? product_by_kernel(ctx, product)
                      : library ? product_by_blas(ctx, product, span)

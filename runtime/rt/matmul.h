@@ -37,9 +37,9 @@ Piece product_piece(const Product *product, int64_t task);
 /* Chooses blocks of at least `least` rows or columns, and runs `body` over the tasks on the pool. */
 void product_run(gmxrt_ctx *ctx, Product *product, int64_t least, gmxrt_body body);
 
-/* Every dtype but the 16-bit floats and complex ones, without a library; a and b of any strides. */
+/* Every dtype but the 16-bit floats, without a library; a and b of any strides. */
 int32_t product_by_loops(gmxrt_ctx *ctx, Product *product, uint64_t span);
-/* f32 and f64 through OpenBLAS, which must be there; its integers have 32 bits. */
+/* f32, f64 and complex ones through OpenBLAS, which must be there; its integers have 32 bits. */
 bool product_fits_blas(const Product *product);
 int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span);
 /* f16 and bf16: widened to f32, multiplied and accumulated there, rounded once. */

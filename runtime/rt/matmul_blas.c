@@ -50,6 +50,10 @@ typedef struct Call {
     int ldc;
 } Call;
 
+/* 1 and 0 as both complex dtypes read them. */
+static const float one_c64[2] = {1, 0}, zero_c64[2] = {0, 0};
+static const double one_c128[2] = {1, 0}, zero_c128[2] = {0, 0};
+
 /* The epilogue over what task number `task` has computed. */
 static void finish_piece(const Call *call, int64_t task, const Piece *piece) {
     const Product *product = &call->product;
@@ -68,7 +72,13 @@ static void gemm_body(void *arguments, int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; task++) {
         Piece piece = product_piece(&call->product, task);
         int m = (int)piece.m, n = (int)piece.n;
-        if (call->product.out.dtype == RT_f32) {
+        if (call->product.out.dtype == RT_c64) {
+            call->blas->cgemm(BLAS_ROW_MAJOR, call->a.trans, call->b.trans, m, n, k, one_c64, piece.a,
+                              call->a.leading, piece.b, call->b.leading, zero_c64, piece.out, call->ldc);
+        } else if (call->product.out.dtype == RT_c128) {
+            call->blas->zgemm(BLAS_ROW_MAJOR, call->a.trans, call->b.trans, m, n, k, one_c128, piece.a,
+                              call->a.leading, piece.b, call->b.leading, zero_c128, piece.out, call->ldc);
+        } else if (call->product.out.dtype == RT_f32) {
             call->blas->sgemm(BLAS_ROW_MAJOR, call->a.trans, call->b.trans, m, n, k, 1.0f,
                               (const float *)piece.a, call->a.leading, (const float *)piece.b,
                               call->b.leading, 0.0f, (float *)piece.out, call->ldc);
@@ -91,7 +101,13 @@ static void gemv_body(void *arguments, int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; task++) {
         Piece piece = product_piece(product, task);
         int rows = flipped ? k : (int)piece.m, columns = flipped ? (int)piece.m : k;
-        if (product->out.dtype == RT_f32) {
+        if (product->out.dtype == RT_c64) {
+            call->blas->cgemv(BLAS_ROW_MAJOR, call->a.trans, rows, columns, one_c64, piece.a, call->a.leading,
+                              piece.b, step, zero_c64, piece.out, call->ldc);
+        } else if (product->out.dtype == RT_c128) {
+            call->blas->zgemv(BLAS_ROW_MAJOR, call->a.trans, rows, columns, one_c128, piece.a,
+                              call->a.leading, piece.b, step, zero_c128, piece.out, call->ldc);
+        } else if (product->out.dtype == RT_f32) {
             call->blas->sgemv(BLAS_ROW_MAJOR, call->a.trans, rows, columns, 1.0f, (const float *)piece.a,
                               call->a.leading, (const float *)piece.b, step, 0.0f, (float *)piece.out,
                               call->ldc);

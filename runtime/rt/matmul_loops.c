@@ -1,5 +1,5 @@
 /* Matrix products by loops of our own: integers (wrapping, as NumPy's), bool (or of ands), and
- * f32 and f64 where there is no OpenBLAS.  Each element adds up along k in order, whatever the
+ * floats and complex numbers where there is no OpenBLAS.  Each element adds up along k in order, whatever the
  * blocks, so the bits depend on nothing else. */
 #include "runtime/rt/internal.h"
 
@@ -62,6 +62,18 @@ typedef struct Steps {
 /* u16 multiplies as unsigned: as int, 65535 * 65535 would overflow. */
 #define ADD_PRODUCT_U16(sum, x, y) ((sum) + 1u * (x) * (y))
 
+/* The textbook product: C's own looks after infinities, which costs a call. */
+#define DEFINE_COMPLEX_STEP(name, type, part)                                                                \
+    static inline type name(type sum, type x, type y) {                                                      \
+        part re = __real__ x * __real__ y - __imag__ x * __imag__ y;                                         \
+        part im = __real__ x * __imag__ y + __imag__ x * __real__ y;                                         \
+        __real__ sum += re;                                                                                  \
+        __imag__ sum += im;                                                                                  \
+        return sum;                                                                                          \
+    }
+DEFINE_COMPLEX_STEP(step_c64, float _Complex, float)
+DEFINE_COMPLEX_STEP(step_c128, double _Complex, double)
+
 DEFINE_LOOPS(loops_bool, uint8_t, OR_AND)
 DEFINE_LOOPS(loops_u8, uint8_t, ADD_PRODUCT)
 DEFINE_LOOPS(loops_u16, uint16_t, ADD_PRODUCT_U16)
@@ -69,6 +81,8 @@ DEFINE_LOOPS(loops_u32, uint32_t, ADD_PRODUCT)
 DEFINE_LOOPS(loops_u64, uint64_t, ADD_PRODUCT)
 DEFINE_LOOPS(loops_f32, float, ADD_PRODUCT)
 DEFINE_LOOPS(loops_f64, double, ADD_PRODUCT)
+DEFINE_LOOPS(loops_c64, float _Complex, step_c64)
+DEFINE_LOOPS(loops_c128, double _Complex, step_c128)
 
 typedef void (*Loops)(const Piece *piece, const Steps *steps);
 
@@ -93,6 +107,10 @@ static Loops loops_of(int32_t dtype) {
         return loops_f32;
     case RT_f64:
         return loops_f64;
+    case RT_c64:
+        return loops_c64;
+    case RT_c128:
+        return loops_c128;
     default:
         return NULL;
     }

@@ -11,7 +11,8 @@
 enum { PRECISION = 8, THRESHOLD = 1000, EDGE_ITEMS = 3, LINE_WIDTH = 75 };
 
 /* How the elements of one tensor are written, found by looking at all that are shown. */
-typedef struct Layout {
+typedef struct Layout Layout;
+struct Layout {
     gmxrt_ctx *ctx;
     const gmxrt_view *view;
     bool summary;
@@ -27,7 +28,9 @@ typedef struct Layout {
     bool any_finite, any_special, any_negative_inf, any_nonzero;
     double greatest, least; /* magnitudes that are not 0 */
     bool failed;
-} Layout;
+    bool plus;     /* floats: a sign in any case */
+    Layout *parts; /* complex elements: of the real and of the imaginary parts */
+};
 
 typedef void (*Visitor)(Layout *layout, const void *element);
 
@@ -121,7 +124,7 @@ static void measure_float(Layout *layout, const void *element) {
     layout->failed |= text.failed;
     if (!text.failed) {
         const char *point = strchr(text.data, '.');
-        int32_t before = (int32_t)(point - text.data) + (signbit(value) != 0);
+        int32_t before = (int32_t)(point - text.data) + (layout->plus || signbit(value) != 0);
         layout->pad_left = larger(layout->pad_left, before);
         layout->pad_right = larger(layout->pad_right, (int32_t)strlen(point + 1));
     }
@@ -156,7 +159,7 @@ static void plan_floats(Layout *layout) {
     if (layout->any_special) {
         int32_t offset = layout->pad_right + 1;
         layout->pad_left = larger(layout->pad_left, 3 - offset);
-        layout->pad_left = larger(layout->pad_left, 3 + layout->any_negative_inf - offset);
+        layout->pad_left = larger(layout->pad_left, 3 + (layout->plus || layout->any_negative_inf) - offset);
     }
 }
 
@@ -187,14 +190,15 @@ static void append_scientific(gmxrt_text *text, const Layout *layout, double mag
 
 static void append_float(gmxrt_text *text, const Layout *layout, double value) {
     if (!isfinite(value)) {
-        const char *word = isnan(value) ? "nan" : value < 0 ? "-inf" : "inf";
+        const char *word = isnan(value) ? "+nan" : value < 0 ? "-inf" : "+inf";
+        word += !layout->plus && word[0] == '+';
         int32_t padding = layout->pad_left + layout->pad_right + 1 - (int32_t)strlen(word);
         text_fill(text, ' ', (size_t)larger(padding, 0));
         text_append(text, word, strlen(word));
         return;
     }
     gmxrt_text number = {0};
-    text_fill(&number, '-', signbit(value) != 0);
+    text_fill(&number, signbit(value) ? '-' : '+', layout->plus || signbit(value) != 0);
     if (layout->scientific) {
         append_scientific(&number, layout, fabs(value));
     } else {
@@ -226,7 +230,32 @@ static bool is_float_layout(const Layout *layout) {
     return layout->spec_length == 0 && rt_dtype_info[layout->view->dtype].kind == RT_FLOAT;
 }
 
+static bool is_complex_layout(const Layout *layout) {
+    return layout->spec_length == 0 && rt_dtype_is_complex(layout->view->dtype);
+}
+
+/* Both parts in columns of their own; the `j` follows the last digit. */
+static void append_complex(gmxrt_text *text, const Layout *layout, const char *element) {
+    int32_t part = layout->parts->view->dtype;
+    gmxrt_text imaginary = {0};
+    append_float(text, &layout->parts[0], element_double(element, part));
+    append_float(&imaginary, &layout->parts[1], element_double(element + rt_dtype_bytes(part), part));
+    size_t digits = imaginary.length;
+    while (digits > 0 && imaginary.data[digits - 1] == ' ') {
+        digits--;
+    }
+    text_append(text, imaginary.data ? imaginary.data : "", digits);
+    text_append(text, "j", 1);
+    text_fill(text, ' ', imaginary.length - digits);
+    text->failed |= imaginary.failed;
+    gmxrt_text_free(&imaginary);
+}
+
 static void append_element(gmxrt_text *text, Layout *layout, const void *element) {
+    if (is_complex_layout(layout)) {
+        append_complex(text, layout, element);
+        return;
+    }
     if (is_float_layout(layout)) {
         append_float(text, layout, element_double(element, layout->view->dtype));
         return;
@@ -315,10 +344,29 @@ static int32_t finish(gmxrt_ctx *ctx, const gmxrt_text *text, uint64_t span) {
     return text->failed ? gmxrt_fail(ctx, RT_E0306, span, "no memory for the printed text") : 0;
 }
 
+/* The layouts of both parts of complex elements, in parts and views of them that the caller has room for. */
+static void plan_complex(Layout *layout, Layout *parts, gmxrt_view *views) {
+    layout->parts = parts;
+    for (int32_t part = 0; part < 2; part++) {
+        gmxrt_view *view = &views[part];
+        *view = *layout->view;
+        view->dtype = rt_dtype_part(view->dtype);
+        view->data = (char *)view->data + part * rt_dtype_bytes(view->dtype);
+        for (int32_t k = 0; k < view->rank; k++) {
+            view->strides[k] *= 2;
+        }
+        parts[part] = *layout;
+        parts[part].view = view;
+        parts[part].plus = part == 1;
+        plan_floats(&parts[part]);
+        layout->failed |= parts[part].failed;
+    }
+}
+
 int32_t gmxrt_format(gmxrt_ctx *ctx, gmxrt_text *text, const gmxrt_view *x, const char *spec, size_t length,
                      uint64_t span) {
-    if (!rt_dtype_valid(x->dtype) || rt_dtype_info[x->dtype].kind == RT_COMPLEX) {
-        return gmxrt_fail(ctx, RT_E0900, span, "printing complex numbers is not supported yet");
+    if (!rt_dtype_valid(x->dtype)) {
+        return gmxrt_fail(ctx, RT_E0502, span, "a value of no dtype is printed");
     }
     if (x->rank == 0) {
         return number_format(ctx, text, x->data, x->dtype, spec, length, span) || finish(ctx, text, span);
@@ -334,8 +382,12 @@ int32_t gmxrt_format(gmxrt_ctx *ctx, gmxrt_text *text, const gmxrt_view *x, cons
                      .spec = spec,
                      .spec_length = length,
                      .span = span};
+    Layout parts[2];
+    gmxrt_view part_views[2];
     if (is_float_layout(&layout)) {
         plan_floats(&layout);
+    } else if (is_complex_layout(&layout)) {
+        plan_complex(&layout, parts, part_views);
     } else {
         visit_shown(&layout, measure_width, 0, x->data);
         layout.width = x->dtype == RT_bool && length == 0 ? 5 : layout.width;

@@ -26,12 +26,13 @@ const gmxrt_error *gmxrt_warning_get(const gmxrt_ctx *ctx, int32_t index);
 /* ---- memory ----------------------------------------------------------------------------------- */
 
 typedef struct gmxrt_memory_statistics {
-    int64_t bytes_in_use; /* handed out, in size classes */
-    int64_t bytes_cached; /* kept for reuse */
-    int64_t bytes_peak;   /* greatest bytes_in_use so far */
-    int64_t allocations;  /* buffers made, reused ones included */
-    int64_t reused;       /* of these, served from the cache */
-    int64_t cap;          /* bytes_in_use + bytes_cached stay below it */
+    int64_t bytes_in_use;    /* handed out, in size classes */
+    int64_t bytes_cached;    /* kept for reuse */
+    int64_t bytes_peak;      /* greatest bytes_in_use so far */
+    int64_t bytes_allocated; /* sum over all buffers made */
+    int64_t allocations;     /* buffers made, reused ones included */
+    int64_t reused;          /* of these, served from the cache */
+    int64_t cap;             /* bytes_in_use + bytes_cached stay below it */
 } gmxrt_memory_statistics;
 
 void gmxrt_memory_get_statistics(const gmxrt_ctx *ctx, gmxrt_memory_statistics *out);

@@ -1,8 +1,8 @@
-/* cumsum, cumprod, cummax and cummin along an axis: any strides, every real dtype.
+/* cumsum, cumprod, cummax and cummin along an axis: any strides; complex numbers have no max and min.
  *
- * f32 accumulates in f64, f16 and bf16 in f32, integers wrap.  Neighbouring lines are scanned together when
- * they lie closer than the steps along the axis.  A line is never cut, so the result does not depend on
- * threads. */
+ * f32 accumulates in f64, c64 in c128, f16 and bf16 in f32, integers wrap.  Neighbouring lines are scanned
+ * together when they lie closer than the steps along the axis.  A line is never cut, so the result does not
+ * depend on threads. */
 #include "runtime/rt/order.h"
 
 enum { LANES = 32, CHUNK = 1 << 14 };
@@ -53,11 +53,37 @@ SCANS(bf16, uint16_t, float, float, gmxrt_bf16_to_f32, gmxrt_f32_to_bf16)
 SCANS(f32, float, double, double, PLAIN, PLAIN)
 SCANS(f64, double, double, double, PLAIN, PLAIN)
 
+/* The textbook product: C's own looks after infinities. */
+static inline double _Complex product_of(double _Complex x, double _Complex y) {
+    double _Complex product;
+    __real__ product = __real__ x * __real__ y - __imag__ x * __imag__ y;
+    __imag__ product = __real__ x * __imag__ y + __imag__ x * __real__ y;
+    return product;
+}
+#define COMPLEX_SCANS(t, T)                                                                                  \
+    SCAN(sum_##t, T, double _Complex, 0, PLAIN, PLAIN, a + b)                                                \
+    SCAN(product_##t, T, double _Complex, 1, PLAIN, PLAIN, product_of(a, b))
+COMPLEX_SCANS(c64, float _Complex)
+COMPLEX_SCANS(c128, double _Complex)
+
 typedef void (*ScanLines)(const Lines *lines);
 #define SCANS_OF(t) [RT_##t] = {sum_##t, product_##t, max_##t, min_##t}
 static const ScanLines scans[RT_DTYPE_COUNT][4] = {
-    SCANS_OF(bool), SCANS_OF(u8),  SCANS_OF(u16), SCANS_OF(u32),  SCANS_OF(u64), SCANS_OF(i8),  SCANS_OF(i16),
-    SCANS_OF(i32),  SCANS_OF(i64), SCANS_OF(f16), SCANS_OF(bf16), SCANS_OF(f32), SCANS_OF(f64),
+    SCANS_OF(bool),
+    SCANS_OF(u8),
+    SCANS_OF(u16),
+    SCANS_OF(u32),
+    SCANS_OF(u64),
+    SCANS_OF(i8),
+    SCANS_OF(i16),
+    SCANS_OF(i32),
+    SCANS_OF(i64),
+    SCANS_OF(f16),
+    SCANS_OF(bf16),
+    SCANS_OF(f32),
+    SCANS_OF(f64),
+    [RT_c64] = {sum_c64, product_c64},
+    [RT_c128] = {sum_c128, product_c128},
 };
 
 typedef struct Scan {

@@ -6,6 +6,7 @@
 
 #include "runtime/rt/linalg.h"
 
+#include <complex.h>
 #include <float.h>
 #include <math.h>
 
@@ -23,11 +24,11 @@ typedef struct Solve {
     uint64_t span;
 } Solve;
 
-#define DEFINE_SOLVE(name, type, letter, absolute)                                                           \
-    static type name##_norm(const type *a, int n) {                                                          \
-        type norm = 0;                                                                                       \
+#define DEFINE_SOLVE(name, type, real, letter, absolute, spare_type, spare_place)                            \
+    static real name##_norm(const type *a, int n) {                                                          \
+        real norm = 0;                                                                                       \
         for (int64_t j = 0; j < n; j++) {                                                                    \
-            type sum = 0;                                                                                    \
+            real sum = 0;                                                                                    \
             for (int64_t i = 0; i < n; i++) {                                                                \
                 sum += absolute(a[j * n + i]);                                                               \
             }                                                                                                \
@@ -35,17 +36,18 @@ typedef struct Solve {
         }                                                                                                    \
         return norm;                                                                                         \
     }                                                                                                        \
-    /* a and b by columns, overwritten; `work` has room for 4 n elements and n integers after them. */       \
+    /* a and b by columns, overwritten; `work` has room for 4 n elements, `pivots` for 2 n integers. */      \
     static Outcome name(const Solve *s, type *a, type *b, type *work, int *pivots) {                         \
         Outcome outcome = {0, 1.0};                                                                          \
-        int info, *integers = pivots + s->n;                                                                 \
-        type norm = name##_norm(a, s->n), rcond = 1;                                                         \
+        int info;                                                                                            \
+        spare_type *spare = (spare_type *)(void *)(spare_place);                                             \
+        real norm = name##_norm(a, s->n), rcond = 1;                                                         \
         s->blas->letter##getrf(&s->n, &s->n, a, &s->n, pivots, &outcome.info);                               \
         if (outcome.info != 0) {                                                                             \
             return outcome;                                                                                  \
         }                                                                                                    \
         if (isfinite(norm)) {                                                                                \
-            s->blas->letter##gecon("1", &s->n, a, &s->n, &norm, &rcond, work, integers, &info, 1);           \
+            s->blas->letter##gecon("1", &s->n, a, &s->n, &norm, &rcond, work, spare, &info, 1);              \
             outcome.rcond = (double)rcond;                                                                   \
         }                                                                                                    \
         if (s->k > 0) {                                                                                      \
@@ -54,8 +56,10 @@ typedef struct Solve {
         return outcome;                                                                                      \
     }
 
-DEFINE_SOLVE(solve_f32, float, s, fabsf)
-DEFINE_SOLVE(solve_f64, double, d, fabs)
+DEFINE_SOLVE(solve_f32, float, float, s, fabsf, int, pivots + s->n)
+DEFINE_SOLVE(solve_f64, double, double, d, fabs, int, pivots + s->n)
+DEFINE_SOLVE(solve_c64, float _Complex, float, c, cabsf, float, work + 2 * s->n)
+DEFINE_SOLVE(solve_c128, double _Complex, double, z, cabs, double, work + 2 * s->n)
 
 /* One system; a zero in `info` only if `out` was written. */
 static Outcome solve_one(const Solve *s, int64_t batch) {
@@ -72,7 +76,19 @@ static Outcome solve_one(const Solve *s, int64_t batch) {
     gmxrt_view to_a = linalg_columns(&a, columns_a), to_b = linalg_columns(&b, columns_b);
     if (gmxrt_copy(s->ctx, &a, &to_a, s->span) == 0 && gmxrt_copy(s->ctx, &b, &to_b, s->span) == 0) {
         void *x = columns_a, *y = columns_b, *w = work;
-        outcome = s->a->dtype == RT_f32 ? solve_f32(s, x, y, w, pivots) : solve_f64(s, x, y, w, pivots);
+        switch (s->a->dtype) {
+        case RT_f32:
+            outcome = solve_f32(s, x, y, w, pivots);
+            break;
+        case RT_c64:
+            outcome = solve_c64(s, x, y, w, pivots);
+            break;
+        case RT_c128:
+            outcome = solve_c128(s, x, y, w, pivots);
+            break;
+        default:
+            outcome = solve_f64(s, x, y, w, pivots);
+        }
         if (outcome.info == 0 && gmxrt_copy(s->ctx, &to_b, &out, s->span) != 0) {
             outcome.info = -1;
         }
@@ -90,7 +106,7 @@ static void solve_body(void *arguments, int64_t begin, int64_t end) {
 
 /* Errors and warnings, from the first batch on. */
 static int32_t judge(const Solve *s, int64_t batches) {
-    double epsilon = s->a->dtype == RT_f32 ? FLT_EPSILON : DBL_EPSILON;
+    double epsilon = rt_dtype_part(s->a->dtype) == RT_f32 ? FLT_EPSILON : DBL_EPSILON;
     bool warned = false;
     for (int64_t i = 0; i < batches; i++) {
         const Outcome *outcome = &s->outcomes[i];

@@ -29,6 +29,9 @@ void number_printf(gmxrt_text *text, char type, bool alternate, int32_t precisio
 /* A float as NumPy's str() of a scalar and Python's repr have it: 7.0, 1e-05, nan. */
 void number_shortest(gmxrt_text *text, double value, int32_t dtype);
 
+/* A complex number as NumPy's str() has it: 2j, (1+2j), (nan-0j). */
+void number_complex(gmxrt_text *text, const void *element, int32_t dtype);
+
 /* One element by Python's format mini-language; an empty spec means str().  Sets E0201 and returns
  * 1 if the spec is malformed or does not fit the dtype. */
 int32_t number_format(gmxrt_ctx *ctx, gmxrt_text *text, const void *element, int32_t dtype, const char *spec,

@@ -121,6 +121,7 @@ export fn fixed(x: i32[k]) -> i64 = sum(x)
 export fn take(x: f64[n], i: i64[m]) -> f64[m] = x[i]
 export fn fit(a: f64[n, n], b: f64[n]) -> f64[n] = solve(a, b)
 export fn narrow(x: bf16[n], int: u8) -> bf16[n] = x + x
+export fn turn(z: c64[n], by: c128) -> (c128[n], c64) = (z * by, sum(z))
 PROGRAM
 "$build/gmxc" many.gmx -o libmany.so
 cat > many.c <<'CLIENT'
@@ -149,6 +150,8 @@ int main(void) {
     bool larger = false;
     int32_t three[3] = {1, 2, 2147483647};
     int64_t sum = 0, wrong[2] = {0, 7}, below[2] = {0, -8}, last[2] = {-1, 0};
+    float pairs[4] = {1, 2, 0, -1}, pair[2];
+    double by[2] = {0, 1}, turned[4];
     uint16_t halves[2] = {0x3f80, 0xbf80}, doubled[2];
     CHECK(combine(2, 3, a, b, 0.5, true, out, &larger) == 0 && out[0] == -3.5 && larger);
     CHECK(combine(2, 3, a, b, 0.5, false, out, &larger) == 0 && out[5] == 3.5);
@@ -159,6 +162,9 @@ int main(void) {
     CHECK(fixed(three, &sum) == 0 && sum == 2147483650);
     CHECK(take(7, 2, x, last, out) == 0 && out[0] == 7 && out[1] == 1);
     CHECK(narrow(2, halves, 1, doubled) == 0 && doubled[0] == 0x4000 && doubled[1] == 0xc000);
+    CHECK(turn(2, pairs, by, turned, pair) == 0 && turned[0] == -2 && turned[1] == 1 && turned[2] == 1);
+    CHECK(turned[3] == 0 && pair[0] == 1 && pair[1] == 1);
+    FAILS(turn(2, pairs, NULL, turned, pair), "by");
     out[0] = out[1] = 42;
     FAILS(take(7, 2, x, wrong, out), "7");
     FAILS(take(7, 2, x, below, out), "-8");

@@ -14,7 +14,7 @@ import numpy as np
 warnings.simplefilter("ignore")
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "print")
 NAMES = {"bool": "bool", "uint8": "u8", "uint16": "u16", "uint32": "u32", "uint64": "u64", "int8": "i8",
-         "int16": "i16", "int32": "i32", "int64": "i64", "float16": "f16", "float32": "f32", "float64": "f64"}
+         "int16": "i16", "int32": "i32", "int64": "i64", "float16": "f16", "float32": "f32", "float64": "f64", "complex64": "c64", "complex128": "c128"}
 rng = np.random.default_rng(20240229)
 
 
@@ -79,6 +79,36 @@ def arrays():
     yield rng.standard_normal((40, 30)).astype(np.float32)
     yield rng.integers(0, 2, 1500).astype(bool)
     yield np.ones((1, 1, 1, 1, 1, 1, 1, 1))
+    yield from complex_arrays()
+
+
+def complex_arrays():
+    own = np.random.default_rng(5)
+    special = [0.0, -0.0, 1.0, -1.5, 0.1, 1e-4, 1e-5, 1e8, 123456789.0, 1e15, 1e16, 1e300, 5e-324, 2 / 3, np.inf, -np.inf,
+               np.nan, 1e100, 0.3, 100.0]
+    for dtype in (np.complex64, np.complex128):
+        for i, re in enumerate(special):
+            for im in special[i % 3::3]:
+                value = np.zeros((), dtype)
+                value.real, value.imag = re, im
+                yield value
+                yield np.array([value, 1.25 - 2.5j], dtype)
+        for value in special:
+            pair = np.zeros(2, dtype)
+            pair.real, pair.imag = [value, 3], [-value, 4]
+            yield pair
+        for scale in range(-8, 12):
+            parts = own.standard_normal((2, 7)) * 10.0 ** scale
+            yield (parts[0] + 1j * parts[1]).astype(dtype)
+        for k in range(25):
+            shape = tuple(own.integers(1, 5, own.integers(1, 4)))
+            parts = own.standard_normal((2,) + shape) * 10.0 ** own.integers(-3, 6)
+            yield np.round(parts[0] + 1j * parts[1], own.integers(0, 9)).astype(dtype)
+        yield np.array([[np.nan, np.inf, 1], [1j * np.inf, complex(-np.inf, np.nan), 2.5j]], dtype)
+        yield np.array([], dtype)
+    yield (np.arange(1200).reshape(30, 40) * (1 - 0.5j)).astype(np.complex64)
+    yield np.ones(1001, np.complex64)
+    yield (np.arange(30) * (1e-3 + 2e5j)).astype(np.complex128)
 
 
 def main():
@@ -94,6 +124,8 @@ def main():
     values += [("f64", np.float64(v)) for v in (0.0, -0.0, 1.5, -2.675, 3.141592653589793, 1e-7, 123456789.123, 1e22,
                                                -1e-300, 1e300, 99999.5, 0.00012345, 9.995, float("inf"), float("-inf"),
                                                float("nan"))]
+    values += [("c128", np.complex128(v)) for v in (0, 2j, 1 + 2j, -1.5 - 2.25j, 1e20 + 1e-7j, complex(-0.0, -0.0),
+                                                   123456.789 + 0.001j, complex("inf"), complex("nanj"))]
     specs = ["", "5", "<8", ">8", "^9", "=9", "08", "+", " ", "-", "+08", "*^12", "x<7", "é>6", "0=9", "<08", ",", "_",
              "012,", "020,", "d", "b", "o", "x", "X", "#x", "#b", "#o", "#X", "_x", "_b", "c", "n", "8d", "+,d", "#010x",
              "f", ".2f", ".0f", "#.0f", "10.3f", "+.1f", "e", ".3e", "E", ".0e", "g", ".3g", ".10g", "#.4g", "G", "F", "%",

@@ -46,6 +46,7 @@ static Kernel *parsed(Fixture *f, const char *text) {
 static const char everything[] =
     "kernel all(x: buffer f32, p: buffer i64, i: buffer i32, n: i64, fill: bool, h: buffer f16,\n"
     "           y: out alias buffer f32, j: out buffer i32, w: out buffer f64) {\n"
+    "    stream w, n * 4 by 4\n"
     "    let big: i64 = n * 4 + 3\n"
     "    var k: i64 = 0\n"
     "    alloc.reg r: f32[8, 16]\n"
@@ -96,9 +97,10 @@ Test(kernel, text_round_trips) {
         if (form)
             cr_expect_str_eq(printed(&f, again, true), named);
     }
-    for (const char *const *word = (const char *const[]){"append", "merge", "tile.mma", "argmax", "balance",
-                                                         "grain", "alias", "alloc.group", "prefetch",
-                                                         "barrier", "while", "for.nz", "else", "step", NULL};
+    for (const char *const *word =
+             (const char *const[]){"append", "merge", "tile.mma", "argmax", "balance", "grain", "alias",
+                                   "alloc.group", "prefetch", "stream", "barrier", "while", "for.nz", "else",
+                                   "step", NULL};
          *word; word++)
         cr_expect(strstr(canonical, *word) != NULL, "%s is lost", *word);
     arena_free(&f.arena);
@@ -212,6 +214,8 @@ typedef struct Refused {
 
 static const Refused by_verifier[] = {
     {"x[0] = 1 }", "is an input"},
+    {"stream x, n by n }", "is no output"},
+    {"if b { stream y, n by n } }", "not at the top level"},
     {"let v: i64 = 1 v = 2 }", "not a var"},
     {"for.vector i in 0 .. n { for.vector j in 0 .. n { y[j] = 1 } } }", "in a vector loop"},
     {"for.vector i in 0 .. n { for.serial j in 0 .. i { y[j] = 1 } } }", "depends on the lane"},

@@ -110,6 +110,16 @@ Test(pipeline, leaves_out_what_is_not_required) {
     }
 }
 
+/* The sine and the casts around it. */
+Test(pipeline, without_fusion_every_op_is_a_kernel) {
+    World *w = world_open(false);
+    PassOptions options = options_of(w);
+    options.disabled = (const char *const[]){"fuse", NULL};
+    cr_assert(pass_pipeline_run(&w->context, w->module, &options), "%s", error_of(w));
+    cr_assert_eq(pass_structure(w->module->functions.items[0]).kernels, 3);
+    world_close(w);
+}
+
 Test(pipeline, refuses_what_it_does_not_know) {
     const char *const none[] = {"polish", NULL}, *const required[] = {"memory", NULL};
     PassOptions wrong[] = {

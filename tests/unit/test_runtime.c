@@ -28,6 +28,16 @@ Test(runtime_context, first_error_wins_and_clears) {
     gmxrt_ctx_destroy(NULL);
 }
 
+/* Half of a last-level cache: of any machine, and the same for all contexts. */
+Test(runtime_context, results_stream_from_a_plausible_size_on) {
+    gmxrt_ctx *ctx = gmxrt_ctx_create(), *other = gmxrt_ctx_create_sharing(ctx);
+    cr_assert_geq(ctx->stream_bytes, 1 << 19);
+    cr_assert_leq(ctx->stream_bytes, 1 << 30);
+    cr_assert_eq(other->stream_bytes, ctx->stream_bytes);
+    gmxrt_ctx_destroy(other);
+    gmxrt_ctx_destroy(ctx);
+}
+
 Test(runtime_context, warnings_are_collected_up_to_a_limit) {
     gmxrt_ctx *ctx = gmxrt_ctx_create();
     cr_assert_eq(gmxrt_warning_count(ctx), 0);

@@ -71,7 +71,7 @@ Test(runtime_print, arrays_as_numpy_prints_them) {
             view.strides[i] = stride;
             stride *= view.shape[i];
         }
-        view.data = malloc((size_t)stride * 8 + 8);
+        view.data = malloc((size_t)stride * 16 + 16);
         at = read_hex(at, view.data);
         gmxrt_text text = {0};
         cr_assert_eq(gmxrt_format(ctx, &text, &view, "", 0, 0), 0, "%s", ctx->error.message);
@@ -97,7 +97,7 @@ Test(runtime_print, specs_as_python_formats_them) {
     char *file = read_whole(TEST_DATA_DIR "/print/specs.txt", &length);
     for (const char *at = file; at < file + length; records++) {
         char name[16];
-        uint8_t element[8];
+        uint8_t element[16];
         int used;
         cr_assert_eq(sscanf(at, "%15[^\t]\t%n", name, &used), 1);
         gmxrt_view view = {.data = element, .dtype = dtype_named(name)};
