@@ -24,11 +24,13 @@ static void read_force(void) {
 }
 
 /* What measurements on Zen 4 and OpenBLAS 0.3.21 gave. */
-static bool by_rule(int64_t m, int64_t n, int64_t b_column) {
-    if (b_column == 1 || n == 1) {
-        return true;
+static bool by_rule(const Product *product) {
+    int32_t r = product->out.rank - 2, c = r + 1;
+    const int64_t *a = product->a.strides, *b = product->b.strides;
+    if (product->n == 1) {
+        return a[r] == 1 || (a[c] == 1 && b[r] == 1);
     }
-    return m >= 256; /* columns of b are gathered first: many rows must make up for it */
+    return b[c] == 1 || product->m >= 256; /* else columns of b are gathered: many rows must make up for it */
 }
 
 bool product_prefers_kernel(const Product *product) {
@@ -36,5 +38,5 @@ bool product_prefers_kernel(const Product *product) {
     if (forced != FORCE_NONE) {
         return forced == FORCE_OWN;
     }
-    return by_rule(product->m, product->n, product->b.strides[product->b.rank - 1]);
+    return by_rule(product);
 }
