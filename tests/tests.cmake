@@ -22,7 +22,7 @@ set(test_environment "ASAN_OPTIONS=detect_leaks=1:intercept_tls_get_addr=0" "UBS
 function(gmx_test name)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${root})
   # Criterion takes its verdict before LeakSanitizer runs, so a leak is seen in the output only.
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 250
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 900
                        FAIL_REGULAR_EXPRESSION "ERROR: LeakSanitizer")
 endfunction()
 
