@@ -28,6 +28,8 @@ typedef struct BackendOptions {
     /* What generated code may call: gmxrt_symbols() of the runtime that the contexts come from. */
     const gmxrt_symbol *symbols;
     size_t symbol_count;
+    /* Code that is run in this process measures every kernel and library call (gmxrt_profile_*). */
+    bool profile;
 } BackendOptions;
 
 typedef struct BackendStatistics {

@@ -270,6 +270,7 @@ ExportFunction *elab_export_function(Elaborator *e, IrModule *module, const AstN
     unit->function = ir_function_new(module, function->name);
     e->unit = unit;
     e->b = ir_builder_at(unit->function, unit->function->body);
+    e->b.statement = function->span.begin;
     e->lifted.count = 0;
     e->token->value = (Value){.kind = VALUE_TOKEN, .node = ir_token(&e->b)};
     e->is_exporting = true;

@@ -65,7 +65,7 @@ IrNode *elab_slot_node(Elaborator *e, ElabSlot *slot) {
     bool ones[IR_MAX_RANK] = {0};
     for (uint32_t k = 0; k < slot->rank; k++)
         ones[k] = slot->is_known && slot->shape[k] == 1;
-    IrBuilder b = {e->b.function, e->b.function->body, e->b.span};
+    IrBuilder b = {e->b.function, e->b.function->body, e->b.span, e->b.statement};
     IrNode *node = ir_parameter(&b, slot->name, slot->dtype, slot->rank, NULL, ones);
     for (uint32_t k = 0; k < slot->rank; k++) {
         IrNode *extent = node->types[0].dims[k];
@@ -293,6 +293,7 @@ ElabOutcome elab_statement(Elaborator *e, const AstNode *node) {
     e->frame = NULL;
     e->steps = e->depth = e->call_depth = 0;
     e->b.region = e->unit->function->body;
+    e->b.statement = node->span.begin;
     Value value = elab_top_level(e, node);
     e->scope = e->globals;
     e->b.region = e->unit->function->body;

@@ -168,6 +168,7 @@ IrNode *ir_node_create(IrBuilder *b, const IrNodeSpec *spec) {
     node->op = spec->op;
     node->id = b->function->node_count++;
     node->span = b->span;
+    node->statement = b->statement;
     node->region = b->region;
     node->operand_count = spec->operand_count;
     node->attribute_count = spec->attribute_count;

@@ -55,7 +55,10 @@ struct IrNode {
     Op op;
     uint32_t id; /* unique in its function, creation order: passes keep side tables indexed by it */
     Span span;
-    IrRegion *region; /* where it lives */
+    uint32_t statement;       /* where the top-level statement that it comes from begins; 0: not known */
+    struct IrRemark *remarks; /* fused, launch: why it stands alone (ir/remark.h); not part of the key */
+    struct LaunchCost *cost;  /* launch: what it does (ir/cost.h); not part of the key */
+    IrRegion *region;         /* where it lives */
     uint32_t operand_count, attribute_count, result_count, region_count;
     IrNode **operands;
     int64_t *attributes; /* meaning: the op's row in ops.def */
@@ -94,12 +97,19 @@ struct IrModule {
     VEC(struct Kernel *) kernels;
 };
 
-/* Where new nodes go: the end of `region`, with `span`. */
+/* Where new nodes go: the end of `region`, with `span` and `statement`. */
 typedef struct IrBuilder {
     IrFunction *function;
     IrRegion *region;
     Span span;
+    uint32_t statement;
 } IrBuilder;
+
+/* What is built next stands for `node`. */
+static inline void ir_builder_place(IrBuilder *b, const IrNode *node) {
+    b->span = node->span;
+    b->statement = node->statement;
+}
 
 /* ---- modules, functions, regions ------------------------------------------------------------------ */
 IrModule *ir_module_new(Arena *arena, Interner *names);

@@ -44,7 +44,7 @@ static IrType map_type(IrRewrite *rewrite, const IrType *old) {
 static void copy_parameter(IrRewrite *rewrite, const IrNode *old) {
     IrBuilder *b = &rewrite->builder;
     IrNode *node;
-    b->span = old->span;
+    ir_builder_place(b, old);
     if (old->types[0].kind == IR_TOKEN)
         node = ir_token_parameter(b);
     else if (old->region->parent) {
@@ -63,6 +63,7 @@ static void copy_parameter(IrRewrite *rewrite, const IrNode *old) {
         }
     }
     node->is_weak = old->is_weak;
+    node->has_hint = old->has_hint, node->hint = old->hint;
     rewrite->map[old->id] = node;
 }
 
@@ -126,6 +127,8 @@ IrNode *ir_rewrite_copy(IrRewrite *rewrite, const IrNode *old, IrNode *const *op
                                              .regions = regions,
                                              .region_count = old->region_count,
                                              .text = old->text});
+    node->remarks = old->remarks;
+    node->cost = old->cost;
     patch_own_extents(rewrite, old, node);
     return node;
 }
@@ -138,7 +141,7 @@ static void copy_region_nodes(IrRewrite *rewrite, const IrRegion *old) {
         IrNode **operands = ARENA_ARRAY(ir_arena(&rewrite->builder), IrNode *, node->operand_count);
         for (uint32_t k = 0; k < node->operand_count; k++)
             operands[k] = rewrite->map[node->operands[k]->id];
-        rewrite->builder.span = node->span;
+        ir_builder_place(&rewrite->builder, node);
         IrNode *made = rewrite->rule ? rewrite->rule(rewrite, node, operands) : NULL;
         if (!made)
             made = ir_rewrite_copy(rewrite, node, operands);

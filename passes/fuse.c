@@ -12,6 +12,7 @@
  *
  * pass_fuse_apart, which stands in under --no-pass=fuse, makes every op the root of a kernel of its own. */
 #include "passes/fuse.h"
+#include "ir/remark.h"
 #include "passes/pipeline.h"
 
 enum { GROUP_NONE = -1, GROUP_MANY = -2 };
@@ -34,6 +35,7 @@ typedef struct Fuse {
     FuseSpace *space;  /* root id -> space */
     const IrNode **by_id;
     VEC(IrNode *) * users;
+    IrRemark **remarks; /* old id -> why it is a kernel of its own; NULL: nobody asks */
 } Fuse;
 
 /* ---- classes of nodes -----------------------------------------------------------------------------------
@@ -155,6 +157,36 @@ static void compute_cost(Fuse *f, const IrNode *node) {
     f->cost[node->id] = op_is_reduction(node->op) || cost > COST_LIMIT ? COST_LIMIT : (uint32_t)cost;
 }
 
+/* Notes why `node` stands apart from `user` (NULL: from all). */
+static void remark(Fuse *f, const IrNode *node, IrRemarkKind kind, const IrNode *user) {
+    if (f->remarks)
+        ir_remark_add(f->arena, &f->remarks[node->id], kind, user ? user->op : OP_none,
+                      user ? user->span : (Span){0});
+}
+
+/* Why a node outside of kernels wants a buffer. */
+static IrRemarkKind reason_of(const IrNode *user) {
+    switch (user->op) {
+    case OP_print:
+        return REMARK_effect;
+    case OP_for:
+    case OP_while:
+        return REMARK_loop;
+    case OP_check_true:
+    case OP_check_index:
+        return REMARK_check;
+    default:
+        return op_info[user->op].class == CLASS_CALL ? REMARK_call : REMARK_scalar;
+    }
+}
+
+/* The node behind host views that has to become a buffer. */
+static void remark_base(Fuse *f, const IrNode *node, IrRemarkKind kind, const IrNode *user) {
+    while (f->remarks && is_view(node) && !f->materialise[node->id])
+        node = node->operands[0];
+    remark(f, node, kind, user);
+}
+
 static void require_contiguous(Fuse *f, const IrNode *node);
 
 /* The host needs this tensor, in any layout. */
@@ -209,18 +241,22 @@ static void require_operands(Fuse *f, const IrNode *node) {
     bool control = hands_buffers_on(node);
     for (uint32_t k = 0; k < node->operand_count; k++) {
         const IrNode *x = node->operands[k];
-        if (node->op == OP_update && k == 0)
+        if (node->op == OP_update && k == 0) {
             require_owned(f, x);
-        else if (node->op == OP_gather && k == 0 && is_kernel_op(x))
+            remark(f, x, REMARK_update, node);
+        } else if (node->op == OP_gather && k == 0 && is_kernel_op(x)) {
             f->materialise[x->id] = true;
-        else if (node->op == OP_reshape && k == 0 && !f->host_view[node->id])
+            remark(f, x, REMARK_gather, node);
+        } else if (node->op == OP_reshape && k == 0 && !f->host_view[node->id]) {
             require_contiguous(f, x);
-        else if (is_inlined(node))
-            continue;
-        else if (control)
-            require_owned(f, x);
-        else
-            require_host(f, x);
+            remark_base(f, x, REMARK_reshape, node);
+        } else if (!is_inlined(node)) {
+            if (control)
+                require_owned(f, x);
+            else
+                require_host(f, x);
+            remark_base(f, x, reason_of(node), node);
+        }
     }
 }
 
@@ -266,8 +302,10 @@ static void require_update_operands(Fuse *f, const IrNode *update) {
         if (!ir_rank(x) || !is_inlined(x))
             continue;
         fuse_operand_tags(update, k, none, &space, tags, NULL);
-        if (reads_elsewhere(f, update, x, tags, &space))
+        if (reads_elsewhere(f, update, x, tags, &space)) {
             f->materialise[x->id] = true;
+            remark(f, x, REMARK_change, update);
+        }
     }
 }
 
@@ -298,6 +336,18 @@ static const IrNode *root_in(const Fuse *f, const IrRegion *region, int32_t grou
     return group >= 0 && f->by_id[group]->region == region ? f->by_id[group] : NULL;
 }
 
+/* Why a reduction did not join the kernel of its users; none of them: the host uses the number. */
+static void remark_reduction(Fuse *f, const IrNode *node, int32_t group, const IrNode *root) {
+    if (group == GROUP_NONE)
+        return;
+    if (group == GROUP_MANY)
+        remark(f, node, REMARK_users, NULL);
+    else if (!root)
+        remark(f, node, REMARK_region, NULL);
+    else
+        remark(f, node, ir_rank(node) ? REMARK_space : REMARK_reduction, root);
+}
+
 /* The last node at which the value is computed from its operands, if it is not materialised. */
 static void find_wanted(Fuse *f, const IrNode *node) {
     for (uint32_t i = 0; i < f->users[node->id].count; i++) {
@@ -323,8 +373,12 @@ static void decide_node(Fuse *f, const IrNode *node) {
     if (node->op == OP_update)
         require_update_operands(f, node);
     find_wanted(f, node);
-    if (!f->host_view[node->id] && must_come_before(f, node))
+    if (!f->host_view[node->id] && must_come_before(f, node)) {
         f->materialise[node->id] = true;
+        remark(f, node, REMARK_change, NULL);
+    }
+    if (f->is_apart)
+        remark(f, node, REMARK_apart, NULL);
     if (f->materialise[node->id] || (f->is_apart && is_kernel_op(node))) {
         become_root(f, node);
         return;
@@ -336,17 +390,21 @@ static void decide_node(Fuse *f, const IrNode *node) {
     }
     if (op_is_reduction(node->op)) {
         const IrNode *root = root_in(f, node->region, group);
-        if (root && absorb(f, node, group, root))
+        if (root && absorb(f, node, group, root)) {
             f->group[node->id] = group;
-        else
+        } else {
             become_root(f, node);
+            remark_reduction(f, node, group, root);
+        }
         return;
     }
     bool shared = group == GROUP_MANY || (group >= 0 && !root_in(f, node->region, group));
-    if (shared && f->cost[node->id] > COST_CHEAP)
+    if (shared && f->cost[node->id] > COST_CHEAP) {
         become_root(f, node);
-    else
+        remark(f, node, group == GROUP_MANY ? REMARK_users : REMARK_region, NULL);
+    } else {
         f->group[node->id] = group;
+    }
 }
 
 static void add_user(Fuse *f, const IrNode *node, IrNode *user) {
@@ -395,6 +453,11 @@ static void decide(Fuse *f, const IrRegion *region) {
             require_owned(f, region->results.items[i]);
         else
             require_host(f, region->results.items[i]);
+        remark_base(f, region->results.items[i],
+                    !region->parent              ? REMARK_result
+                    : region->owner->op == OP_if ? REMARK_branch
+                                                 : REMARK_loop,
+                    NULL);
     }
     for (uint32_t i = region->nodes.count; i-- > 0;) {
         const IrNode *node = region->nodes.items[i];
@@ -467,7 +530,7 @@ static IrNode *body_value(Body *body, const IrNode *old) {
             operands[k] = old->op == OP_update && k == 0 ? update_base(body, old->operands[0])
                                                          : body_value(body, old->operands[k]);
         IrType type = host_type(f, &old->types[0]);
-        body->builder.span = old->span;
+        ir_builder_place(&body->builder, old);
         made = ir_build(&body->builder, &(IrNodeSpec){.op = old->op,
                                                       .operands = operands,
                                                       .operand_count = old->operand_count,
@@ -496,13 +559,16 @@ static Body new_body(Fuse *f, const IrNode *root) {
     IrRegion *region = ir_region_new(f->made, f->builder.region);
     body.builder = ir_builder_at(f->made, region);
     body.builder.span = f->builder.span;
+    body.builder.statement = f->builder.statement;
     body.map = ARENA_ARRAY(f->arena, IrNode *, f->old->node_count);
     return body;
 }
 
 static IrNode *build_fused(Fuse *f, const IrNode *root) {
     Body body = new_body(f, root);
-    return finish_fused(f, &body, body_value(&body, root));
+    IrNode *made = finish_fused(f, &body, body_value(&body, root));
+    made->remarks = f->remarks ? f->remarks[root->id] : NULL;
+    return made;
 }
 
 /* A strided parameter as a fresh buffer: a kernel that only copies. */
@@ -539,7 +605,7 @@ static void build_region(Fuse *f, const IrRegion *old);
 
 static void map_parameter(Fuse *f, const IrNode *old) {
     IrBuilder *b = &f->builder;
-    b->span = old->span;
+    ir_builder_place(b, old);
     if (old->types[0].kind == IR_TOKEN) {
         f->host[old->id] = ir_token_parameter(b);
         return;
@@ -554,8 +620,12 @@ static void map_parameter(Fuse *f, const IrNode *old) {
     for (uint32_t k = 0; k < rank; k++)
         ones[k] = ir_is_const(old->types[0].dims[k]);
     IrNode *made = f->host[old->id] = ir_parameter(b, old->text, ir_dtype(old), rank, NULL, ones);
-    for (uint32_t k = 0; k < rank; k++)
-        f->host[old->types[0].dims[k]->id] = made->types[0].dims[k];
+    made->has_hint = old->has_hint, made->hint = old->hint;
+    for (uint32_t k = 0; k < rank; k++) {
+        const IrNode *dim = old->types[0].dims[k];
+        IrNode *copy = f->host[dim->id] = made->types[0].dims[k];
+        copy->has_hint = dim->has_hint, copy->hint = dim->hint;
+    }
 }
 
 static IrRegion *build_nested(Fuse *f, const IrRegion *old) {
@@ -622,7 +692,7 @@ static void build_region(Fuse *f, const IrRegion *old) {
         const IrNode *node = old->nodes.items[i];
         if (f->host[node->id])
             continue;
-        f->builder.span = node->span;
+        ir_builder_place(&f->builder, node);
         if (f->materialise[node->id])
             f->host[node->id] = build_fused(f, node);
         else if (!is_inlined(node))
@@ -648,6 +718,7 @@ static IrFunction *fuse(PassContext *context, IrFunction *function, bool is_apar
     f.by_id = ARENA_ARRAY(arena, const IrNode *, n);
     f.space = ARENA_ARRAY(arena, FuseSpace, n);
     f.users = arena_alloc_array(arena, n, sizeof *f.users);
+    f.remarks = context->annotate ? ARENA_ARRAY(arena, IrRemark *, n) : NULL;
     f.changes = ARENA_ARRAY(arena, uint32_t, n);
     f.updated = ARENA_ARRAY(arena, uint32_t, n);
     f.wanted = ARENA_ARRAY(arena, uint32_t, n);

@@ -71,6 +71,10 @@ KernelExpr *lower_linear(Lower *l, IrNode *const *dims, uint32_t rank, KernelExp
 /* Declares a variable for an expression unless it is a constant or a variable already. */
 KernelExpr *lower_let(Lower *l, const char *name, KernelExpr *value);
 
+/* ---- cost.c ------------------------------------------------------------------------------------------- */
+/* What the kernel of a fused node does, in terms of the operands that its launch gets. */
+struct LaunchCost *pass_launch_cost(const IrNode *fused, const Lower *lower);
+
 /* ---- lower_nest.c -------------------------------------------------------------------------------------- */
 void lower_nest(Lower *l);
 /* A plain region over a part of its space: rows (all axes but the last, as one) and columns.  Elements are

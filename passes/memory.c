@@ -110,7 +110,7 @@ typedef struct Plan {
 /* retain and release never fold, so they are built raw and placed by hand. */
 static IrNode *ownership_node(Memory *m, Op op, IrNode *value, IrRegion *region) {
     IrBuilder b = ir_builder_at(m->function, region);
-    b.span = value->span;
+    ir_builder_place(&b, value);
     uint32_t count = region->nodes.count;
     IrNode *node = ir_build_raw(&b, &(IrNodeSpec){.op = op,
                                                   .operands = &value,

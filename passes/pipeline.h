@@ -8,6 +8,7 @@
 typedef struct PassContext {
     Arena *arena;   /* unit lifetime */
     DiagSink *sink; /* internal failures: "during pass fuse in f" */
+    bool annotate;  /* keep reasons (ir/remark.h) and costs (ir/cost.h), for `gmx explain` and --profile */
 } PassContext;
 
 typedef struct PassOptions {

@@ -144,13 +144,15 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
     type.dims = dims;
     bool is_update = l->space.is_update;
     int64_t attributes[3] = {kernel, -1, is_update ? update_base(l->region) : 0};
-    return ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
-                                                     .operands = all.items,
-                                                     .operand_count = all.count,
-                                                     .attributes = attributes,
-                                                     .attribute_count = 2 + is_update,
-                                                     .types = &type,
-                                                     .result_count = 1});
+    IrNode *launch = ir_build(&rewrite->builder, &(IrNodeSpec){.op = OP_launch,
+                                                               .operands = all.items,
+                                                               .operand_count = all.count,
+                                                               .attributes = attributes,
+                                                               .attribute_count = 2 + is_update,
+                                                               .types = &type,
+                                                               .result_count = 1});
+    launch->remarks = old->remarks;
+    return launch;
 }
 
 static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands) {
@@ -170,7 +172,11 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     lower_nest(&l);
     lower_stream(&l);
     schedule_output_last(&l);
-    return build_launch(rewrite, old, operands, &l, schedule_add_kernel(context->arena, module, l.kernel));
+    uint32_t number = schedule_add_kernel(context->arena, module, l.kernel);
+    IrNode *launch = build_launch(rewrite, old, operands, &l, number);
+    if (context->annotate)
+        launch->cost = pass_launch_cost(old, &l);
+    return launch;
 }
 
 IrFunction *pass_schedule(PassContext *context, IrFunction *function) {

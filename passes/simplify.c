@@ -29,7 +29,7 @@ static void inline_nodes(IrRewrite *rewrite, const IrRegion *old) {
         IrNode **operands = ARENA_ARRAY(arena, IrNode *, node->operand_count);
         for (uint32_t k = 0; k < node->operand_count; k++)
             operands[k] = ir_rewrite_value(rewrite, node->operands[k]);
-        rewrite->builder.span = node->span;
+        ir_builder_place(&rewrite->builder, node);
         IrNode *made = simplify_rule(rewrite, node, operands);
         rewrite->map[node->id] = made ? made : ir_rewrite_copy(rewrite, node, operands);
     }

@@ -28,7 +28,8 @@ endfunction()
 
 file(GLOB unit_sources CONFIGURE_DEPENDS ${root}/tests/unit/*.c)
 if(unit_sources)
-  add_executable(unit_tests ${unit_sources})
+  # The record of times and its file are on their own in runtime/api: tested without a session.
+  add_executable(unit_tests ${unit_sources} ${root}/runtime/api/record.c)
   target_link_libraries(unit_tests PRIVATE ${internal_libraries} PkgConfig::CRITERION)
   gmx_test(unit unit_tests -j2)
 endif()

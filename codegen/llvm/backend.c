@@ -159,6 +159,7 @@ static Backend *backend_create(const BackendOptions *options, char **message) {
     backend->symbols = options->symbols;
     backend->symbol_count = options->symbol_count;
     backend->is_default_cpu = !options->target_cpu;
+    backend->profile = options->profile;
     backend->runtime_archive = options->runtime_archive ? strdup(options->runtime_archive) : NULL;
     if (!target_init(&backend->target, options->target_cpu, options->optimization, message)) {
         backend_destroy(backend);
@@ -338,7 +339,7 @@ static bool compile_function(Compilation *c) {
     c->symbols = ARENA_ARRAY(&c->arena, const char *, c->module->kernels.count);
     if (!need_kernels(c, c->function->body) || !compile_missing(c))
         return false;
-    host_plan(&c->plan, c->function, c->symbols, &c->arena);
+    host_plan(&c->plan, c->function, c->symbols, backend->profile, &c->arena);
     void *code = host_code(c);
     if (code)
         c->entry = bind_table(c, code);

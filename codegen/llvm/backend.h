@@ -27,7 +27,8 @@ struct Backend {
     BackendStatistics statistics;
     const gmxrt_symbol *symbols;
     size_t symbol_count;
-    bool is_default_cpu;   /* no target was named */
+    bool is_default_cpu; /* no target was named */
+    bool profile;
     char *runtime_archive; /* malloc'ed, or NULL */
 };
 

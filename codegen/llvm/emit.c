@@ -126,7 +126,7 @@ static LLVMValueRef emit_host(Emission *e, uint32_t index, uint32_t variant, Hos
     e->unit.target = e->variants[variant];
     if (!emit_kernels(e, function->body, variant, symbols))
         return NULL;
-    host_plan(plan, function, symbols, &e->arena);
+    host_plan(plan, function, symbols, false, &e->arena);
     CompileJob job = {.plan = plan};
     const char *name = function->name ? function->name->text : "f";
     if (e->exports)

@@ -11,6 +11,7 @@
  *   host_view.c     tensors and views of them
  *   host_call.c     allocation, launches, library calls, print, checks
  *   host_control.c  if, for, while
+ *   host_profile.c  clocks around kernels and calls, for --profile only
  *
  * Ownership.  Every reference that the function holds lies in a slot of its frame (null when given away), and
  * each way out releases what the slots hold.  Launches, calls, `retain`, loops and branches give one
@@ -31,9 +32,10 @@ typedef struct HostPlan {
     const IrFunction *function;
     int32_t *constant_slot; /* by node id: index in the table, or -1 */
     int32_t *span_slot;
+    int32_t *profile_slot; /* profiling: where the name and the key of what runs are, one after the other */
     VEC(uint64_t) table;
     const char *const *kernel_symbols; /* by kernel number */
-    bool has_loop;
+    bool has_loop, profile;
     Digest key; /* of the canonical form: equal for functions that differ in their tables and names only */
 } HostPlan;
 
@@ -41,7 +43,9 @@ typedef struct HostPlan {
 uint32_t host_kernel_count(const IrNode *node);
 const char *host_kernel_symbol(const HostPlan *plan, const IrNode *node, uint32_t index);
 
-void host_plan(HostPlan *plan, const IrFunction *function, const char *const *kernel_symbols, Arena *arena);
+/* `profile`: every kernel and library call is measured (host_profile.c). */
+void host_plan(HostPlan *plan, const IrFunction *function, const char *const *kernel_symbols, bool profile,
+               Arena *arena);
 
 /* ---- host.c ---------------------------------------------------------------------------------------- */
 /* Adds the function to the unit's module; NULL when it has what hosts cannot do: *message (arena) says what.
@@ -152,6 +156,16 @@ void host_library(Host *host, const IrNode *node);
 void host_print(Host *host, const IrNode *node);
 void host_check(Host *host, const IrNode *node);
 void host_return(Host *host, const IrNode *node, uint32_t index);
+
+/* host_profile.c */
+typedef struct HostClock {
+    LLVMValueRef begin; /* NULL: the node is not measured */
+} HostClock;
+/* Around what `node` runs; nothing unless the plan says so. */
+HostClock host_profile_begin(Host *host, const IrNode *node);
+void host_profile_end(Host *host, const IrNode *node, HostClock clock);
+/* An operand, described in memory, of a call that could be sparse. */
+void host_profile_operand(Host *host, const IrNode *node, LLVMValueRef view);
 
 /* host_control.c */
 void host_if(Host *host, const IrNode *node);

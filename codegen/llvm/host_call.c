@@ -139,7 +139,9 @@ void host_launch(Host *host, const IrNode *node) {
         arguments[node->operand_count + o] = launch_output(host, node, o, &outputs[o]);
     if (host->message)
         return;
+    HostClock clock = host_profile_begin(host, node);
     call_kernel(host, node, arguments, count);
+    host_profile_end(host, node, clock);
     for (uint32_t o = 0; o < node->result_count; o++) {
         if (node->types[o].rank == 0)
             outputs[o].scalar = host_load(host, node->types[o].dtype, arguments[node->operand_count + o]);
@@ -156,6 +158,7 @@ static void lower_concat(Host *host, const IrNode *node) {
     LLVMBuilderRef b = host->build.builder;
     const IrType *type = &node->types[0];
     uint32_t axis = (uint32_t)node->attributes[0];
+    HostClock clock = host_profile_begin(host, node);
     HostValue *output = host_new_values(host, node, 1);
     host_allocate(host, node, type, output);
     LLVMValueRef strides[IR_MAX_RANK], extents[IR_MAX_RANK], data = output->data;
@@ -174,6 +177,7 @@ static void lower_concat(Host *host, const IrNode *node) {
         step = LLVMBuildMul(b, step, host_const_i64(host, dtype_info[type->dtype].bytes), "");
         data = LLVMBuildGEP2(b, host->i8, data, &step, 1, "");
     }
+    host_profile_end(host, node, clock);
 }
 
 /* ---- products ---------------------------------------------------------------------------------------- */
@@ -277,7 +281,11 @@ void host_library(Host *host, const IrNode *node) {
     arguments[count++] = host_span(host, node);
     char name[64];
     snprintf(name, sizeof name, "gmxrt_%s", op_name(node->op));
+    for (uint32_t k = 0; k < node->operand_count && node->op == OP_matmul; k++)
+        host_profile_operand(host, node, arguments[1 + k]);
+    HostClock clock = host_profile_begin(host, node);
     host_fail_if(host, is_nonzero(host, host_call(host, name, host->i32, arguments, count)));
+    host_profile_end(host, node, clock);
 }
 
 void host_print(Host *host, const IrNode *node) {
@@ -318,7 +326,9 @@ static void check_indices(Host *host, const IrNode *node) {
                                 host_const_i64(host, node->attributes[0]),
                                 host_describe(host, 1, &node->types[0], output),
                                 host_span(host, node)};
+    HostClock clock = host_profile_begin(host, node);
     host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_check_index", host->i32, arguments, 6)));
+    host_profile_end(host, node, clock);
 }
 
 static void check_index(Host *host, const IrNode *node) {

@@ -3,6 +3,7 @@
  * A constant goes to the table when nothing is gained by knowing it: sizes and shape arithmetic, and values
  * that are only handed to kernels.  -1, 0 and 1, divisors and shift counts stay in the code. */
 #include "codegen/llvm/host.h"
+#include "ir/cost.h"
 
 typedef struct KeyWalk {
     HostPlan *plan;
@@ -121,6 +122,36 @@ static bool needs_span(const IrNode *node) {
 
 static void add_region(KeyWalk *walk, const IrRegion *region);
 
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Code that measures holds the formulas of costs, and finds names in the table. */
+static void add_profile(KeyWalk *walk, const IrNode *node) {
+    const IrModule *module = walk->plan->function->module;
+    bool launch = node->op == OP_launch;
+    const char *name = launch ? module->kernels.items[node->attributes[0]]->name->text : op_name(node->op);
+    uint64_t key = hash_text(UINT64_C(0xcbf29ce484222325),
+                             launch ? walk->plan->kernel_symbols[node->attributes[0]] : name);
+    if (!launch && node->operand_count)
+        key = hash_text(key, dtype_info[ir_dtype(node->operands[0])].name);
+    walk->plan->profile_slot[node->id] = table_slot(walk, (uint64_t)(uintptr_t)name);
+    table_slot(walk, key);
+    IrCost cost = ir_cost(node, walk->arena);
+    for (int part = 0; part < COST_PARTS; part++) {
+        digest_add_u64(&walk->digester, cost.parts[part].terms.count);
+        for (uint32_t i = 0; i < cost.parts[part].terms.count; i++) {
+            const CostTerm *term = &cost.parts[part].terms.items[i];
+            digest_add(&walk->digester, &term->coefficient, sizeof term->coefficient);
+            digest_add_u64(&walk->digester, term->count);
+            for (uint32_t k = 0; k < term->count; k++)
+                add_reference(walk, term->factors[k]);
+        }
+    }
+}
+
 static void add_node(KeyWalk *walk, const IrNode *node) {
     add_reference(walk, node);
     if (ir_is_const(node))
@@ -143,6 +174,8 @@ static void add_node(KeyWalk *walk, const IrNode *node) {
     digest_add(&walk->digester, length ? node->text->text : "", length);
     if (needs_span(node))
         walk->plan->span_slot[node->id] = table_slot(walk, node->span.begin | (uint64_t)node->span.end << 32);
+    if (walk->plan->profile && ir_has_cost(node))
+        add_profile(walk, node);
     walk->plan->has_loop |= node->op == OP_for || node->op == OP_while;
     for (uint32_t k = 0; k < node->region_count; k++)
         add_region(walk, node->regions[k]);
@@ -160,9 +193,11 @@ static void add_region(KeyWalk *walk, const IrRegion *region) {
         add_reference(walk, region->results.items[i]);
 }
 
-void host_plan(HostPlan *plan, const IrFunction *function, const char *const *kernel_symbols, Arena *arena) {
+void host_plan(HostPlan *plan, const IrFunction *function, const char *const *kernel_symbols, bool profile,
+               Arena *arena) {
     uint32_t count = function->node_count;
-    *plan = (HostPlan){.function = function, .kernel_symbols = kernel_symbols};
+    *plan = (HostPlan){.function = function, .kernel_symbols = kernel_symbols, .profile = profile};
+    plan->profile_slot = profile ? ARENA_ARRAY(arena, int32_t, count) : NULL;
     plan->constant_slot = ARENA_ARRAY(arena, int32_t, count);
     plan->span_slot = ARENA_ARRAY(arena, int32_t, count);
     memset(plan->constant_slot, 0xff, count * sizeof *plan->constant_slot);
@@ -172,6 +207,8 @@ void host_plan(HostPlan *plan, const IrFunction *function, const char *const *ke
                     .numbers = ARENA_ARRAY(arena, uint32_t, count),
                     .literal = ARENA_ARRAY(arena, bool, count)};
     digest_begin(&walk.digester);
+    if (profile)
+        digest_add_text(&walk.digester, "profile");
     mark_region(&walk, function->body);
     for (uint32_t i = 0; i < function->body->parameters.count; i++)
         digest_add_u64(&walk.digester, function->parameter_contiguous && function->parameter_contiguous[i]);

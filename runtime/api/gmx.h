@@ -85,6 +85,7 @@ typedef struct gmx_options {
     void (*write_error)(void *user, const char *text, size_t length);
     void *user;
     int interactive; /* names may be declared again, as in the REPL */
+    int profile;     /* measure every kernel and library call: see gmx_profile */
 } gmx_options;
 
 GMX_API void gmx_options_init(gmx_options *options);
@@ -166,6 +167,15 @@ typedef struct gmx_statistics {
     int64_t tensors_allocated; /* buffers that these bytes were asked for in */
 } gmx_statistics;
 GMX_API gmx_status gmx_get_statistics(gmx_session *session, gmx_statistics *out);
+/* What the kernels and library calls of a session with options.profile took: text for people.  The first call
+ * adds the times to the record of earlier runs in the cache folder and compares with it. */
+enum {
+    GMX_PROFILE_TABLE = 1,    /* one line per operation: calls, time, GFLOP/s, GB/s, share of the limits */
+    GMX_PROFILE_WARNINGS = 2, /* what is slower than it was, and what could be done */
+    GMX_PROFILE_MEASURE =
+        4 /* measure the limits of this machine again (else once, kept in the cache folder) */
+};
+GMX_API gmx_status gmx_profile(gmx_session *session, int what, const char **out);
 GMX_API void gmx_set_threads(int threads); /* for the whole process; < 1: one per CPU */
 
 typedef enum gmx_view {

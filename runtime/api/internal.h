@@ -48,6 +48,7 @@ struct gmx_session {
     IrWriter *view; /* gmx_view_*: where IR goes instead of being run */
     gmx_view view_kind;
     double compile_seconds, run_seconds;
+    bool is_remembered; /* gmx_profile added the times to the record */
 };
 
 /* Entry to every public function: forgets the last errors; an allocation failure below comes back here.
@@ -69,6 +70,7 @@ gmx_status session_end(gmx_session *session);
 /* The code generator, loaded and created on first use; NULL after reporting. */
 Backend *session_backend(gmx_session *session);
 void session_write(gmx_session *session, const char *text, size_t length);
+const char *session_cache_directory(gmx_session *session); /* NULL: none */
 IrWriter session_error_writer(gmx_session *session);
 PassOptions session_pass_options(gmx_session *session);
 double session_seconds(void);
@@ -92,6 +94,12 @@ const char *program_find_file(gmx_session *session, const char *path);
 const char *program_folder_of(Arena *arena, const char *path); /* NULL: none */
 
 /* ---- view.c ---- */
-void view_unit(gmx_session *session, IrModule *module, uint32_t index);
+/* `exported`: the C interface of the function; NULL for a unit. */
+void view_unit(gmx_session *session, IrModule *module, uint32_t index, const ExportFunction *exported);
+
+/* ---- explain.c ---- */
+struct IrText;
+void explain_function(gmx_session *session, const IrFunction *function, const ExportFunction *exported,
+                      struct IrText *text);
 
 #endif

@@ -105,12 +105,14 @@ static CompiledFunction compile_unit(gmx_session *s, ElabUnit *unit) {
     double begin = session_seconds();
     uint32_t index = function_index(unit->module, unit->function);
     PassOptions passes = session_pass_options(s);
-    PassContext context = {.arena = &s->unit, .sink = &s->sink};
+    PassContext context = {.arena = &s->unit,
+                           .sink = &s->sink,
+                           .annotate = s->options.profile || (s->view && s->view_kind == GMX_VIEW_EXPLAIN)};
     CompiledFunction code = NULL;
     if (!pass_pipeline_run(&context, unit->module, &passes))
         return NULL;
     if (s->view)
-        view_unit(s, unit->module, index);
+        view_unit(s, unit->module, index, NULL);
     if (session_backend(s))
         code = s->interface->compile(s->backend, unit->module, index, &s->sink);
     if (!code && !s->sink.error_count)

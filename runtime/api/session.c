@@ -106,6 +106,10 @@ gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
         return GMX_NO_MEMORY;
     }
     copy_options(s, options);
+    if (s->options.profile && gmxrt_profile_start(s->ctx)) {
+        gmx_session_close(s);
+        return GMX_NO_MEMORY;
+    }
     s->ctx->write = write_print;
     s->ctx->user = s;
     if (s->options.memory_bytes)
@@ -243,7 +247,7 @@ static const char *library_folder(Arena *arena) {
     return slash ? arena_copy_text(arena, info.dli_fname, (size_t)(slash - info.dli_fname)) : ".";
 }
 
-static const char *cache_directory(gmx_session *s) {
+const char *session_cache_directory(gmx_session *s) {
     if (s->options.cache_directory)
         return s->options.cache_directory[0] ? s->options.cache_directory : NULL;
     const char *given = getenv("GMX_CACHE_DIR"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -289,8 +293,9 @@ Backend *session_backend(gmx_session *s) {
                           .symbols = symbols,
                           .symbol_count = symbol_count,
                           .optimization = s->options.optimization < 0 ? 2 : s->options.optimization,
-                          .cache_directory = cache_directory(s),
-                          .cache_bytes = s->options.cache_bytes},
+                          .cache_directory = session_cache_directory(s),
+                          .cache_bytes = s->options.cache_bytes,
+                          .profile = s->options.profile != 0},
         &message);
     if (!s->backend)
         diag_error(&s->sink, DIAG_E0501, (Span){0}, "%s",

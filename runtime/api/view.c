@@ -2,57 +2,29 @@
 #include "ir/text.h"
 #include "runtime/api/internal.h"
 
-/* ---- explain
+/* ---- one function
  * ------------------------------------------------------------------------------------------------ */
 
-static uint32_t count_arrays(const Kernel *kernel, bool outputs) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < kernel->parameters.count; i++) {
-        const KernelArray *array = kernel->parameters.items[i].array;
-        count += array && array->is_output == outputs;
-    }
-    return count;
-}
-
-static void explain_kernel(gmx_session *s, IrText *text, const Kernel *kernel) {
-    SourcePlace place = source_place(&s->sources, kernel->span.begin);
-    ir_text_append(text,
-                   arena_format(text->arena, "kernel %s: reads %u arrays, writes %u", kernel->name->text,
-                                count_arrays(kernel, false), count_arrays(kernel, true)));
-    if (place.file)
-        ir_text_append(text, arena_format(text->arena, " (%s:%u)", place.file->name, place.line));
-    ir_text_append(text, "\n");
-}
-
-static void describe(gmx_session *s, const IrFunction *function, const char *pass, IrText *text) {
-    PassStructure counts = pass_structure(function);
-    if (s->view_kind == GMX_VIEW_STRUCTURE) {
-        ir_text_append(text, arena_format(text->arena, "structure(%s): kernels %u, calls %u\n", pass,
-                                          counts.kernels, counts.calls));
-        return;
-    }
-    ir_text_append(text,
-                   arena_format(text->arena, "%u kernels, %u library calls, %u loops, %u checks, %u prints\n",
-                                counts.kernels, counts.calls, counts.loops, counts.checks, counts.prints));
-    const IrModule *module = function->module;
-    for (uint32_t i = 0; i < module->kernels.count; i++)
-        explain_kernel(s, text, module->kernels.items[i]);
-}
-
 /* Called with each unit's function after the pipeline ran on it. */
-void view_unit(gmx_session *s, IrModule *module, uint32_t index) {
+void view_unit(gmx_session *s, IrModule *module, uint32_t index, const ExportFunction *exported) {
     IrText *text = s->view->user;
     const IrFunction *function = module->functions.items[index];
-    if (s->view_kind == GMX_VIEW_KERNELS)
+    if (s->view_kind == GMX_VIEW_KERNELS) {
         ir_print_module(module, s->view);
-    else if (s->view_kind != GMX_VIEW_IR)
-        describe(s, function, "fuse", text);
+    } else if (s->view_kind == GMX_VIEW_STRUCTURE) {
+        PassStructure counts = pass_structure(function);
+        ir_text_append(text, arena_format(text->arena, "structure(fuse): kernels %u, calls %u\n",
+                                          counts.kernels, counts.calls));
+    } else if (s->view_kind == GMX_VIEW_EXPLAIN) {
+        explain_function(s, function, exported, text);
+    }
 }
 
 /* Units have no exported functions: each of these is shown in a module of its own. */
 static void view_export(gmx_session *s, const AstNode *function) {
     IrModule *module = ir_module_new(&s->report, &s->names);
-    if (!elab_export_function(s->elaborator, module, function))
+    const ExportFunction *exported = elab_export_function(s->elaborator, module, function);
+    if (!exported)
         return;
     if (s->view_kind == GMX_VIEW_IR) {
         for (uint32_t i = 0; i < module->functions.count; i++)
@@ -60,9 +32,10 @@ static void view_export(gmx_session *s, const AstNode *function) {
         return;
     }
     PassOptions passes = session_pass_options(s);
-    PassContext context = {.arena = &s->report, .sink = &s->sink};
+    PassContext context = {
+        .arena = &s->report, .sink = &s->sink, .annotate = s->view_kind == GMX_VIEW_EXPLAIN};
     if (pass_pipeline_run(&context, module, &passes))
-        view_unit(s, module, 0);
+        view_unit(s, module, exported->function, exported);
 }
 
 static void view_exports(gmx_session *s, const SourceFile *file) {

@@ -50,7 +50,11 @@ static const Option option_table[] = {
     {"-O", KIND_LEVEL, TOOL_BOTH, COMMAND_RUN, true, AT(session.optimization), "0…3",
      "effort of the optimiser (default: -O2)"},
     {"--profile", KIND_FLAG, TOOL_BOTH, COMMAND_RUN, true, AT(profile), NULL,
-     "say at the end what compiling and running took"},
+     "say at the end what compiling took, and each kernel and library call"},
+    {"--monitor", KIND_FLAG, TOOL_GMX, COMMAND_RUN, true, AT(monitor), NULL,
+     "warn of operations that are slower than in earlier runs"},
+    {"--measure-limits", KIND_FLAG, TOOL_GMX, COMMAND_RUN, true, AT(measure), NULL,
+     "with --profile: measure again what this machine can do"},
     {"--dump-after", KIND_TEXT, TOOL_BOTH, COMMAND_RUN, true, AT(session.dump_after), "PASS|all",
      "print the IR after a pass"},
     {"--stop-after", KIND_TEXT, TOOL_BOTH, COMMAND_RUN, true, AT(session.stop_after), "PASS",
@@ -75,7 +79,7 @@ static const struct {
     [COMMAND_RUN] = {"", "[OPTIONS] [FILE [ARGS…]]", "run a script; without FILE standard input or the REPL"},
     [COMMAND_CHECK] = {"check", "FILE…", "check scripts without running them"},
     [COMMAND_FMT] = {"fmt", "[--check] FILE…", "format scripts in place; `-`: standard input to output"},
-    [COMMAND_EXPLAIN] = {"explain", "[--structure] FILE", "show kernels, fusion and library calls"},
+    [COMMAND_EXPLAIN] = {"explain", "[--structure] FILE", "show kernels, fusion, flops, bytes and memory"},
     [COMMAND_DOC] = {"doc", "NAME|FILE…", "print documentation"},
 };
 

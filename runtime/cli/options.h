@@ -20,7 +20,7 @@ typedef struct Options {
     gmx_options session;
     const char *disabled_passes[OPTIONS_LIST_MAX + 1];
     int threads; /* 0: as many as there are CPUs */
-    int profile, help, version;
+    int profile, monitor, measure, help, version;
     const char *error_format;
     const char *code;     /* -e */
     int structure, check; /* of explain and fmt */

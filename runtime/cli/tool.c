@@ -28,6 +28,7 @@ static int wrong_option(Tool tool, gmx_session *session) {
 
 int tool_open_session(Options *options, gmx_session **out) {
     const char *backend = options->session.backend;
+    options->session.profile = options->tool == TOOL_GMX && (options->profile || options->monitor);
     is_backend_named = backend && strcmp(backend, "auto");
     options->session.write_error = output_write_error;
     if (!options->session.write)
@@ -68,6 +69,15 @@ int tool_report(gmx_session *session, gmx_status status) {
     }
 }
 
+/* The table of operations and their warnings. */
+static void print_operations(const Options *options, gmx_session *session) {
+    const char *text = "";
+    int what = GMX_PROFILE_WARNINGS | (options->profile ? GMX_PROFILE_TABLE : 0) |
+               (options->measure ? GMX_PROFILE_MEASURE : 0);
+    if (gmx_profile(session, what, &text) == GMX_OK && *text)
+        output_write_error(NULL, text, strlen(text));
+}
+
 static void print_profile(gmx_session *session) {
     gmx_statistics s;
     if (gmx_get_statistics(session, &s) != GMX_OK)
@@ -84,6 +94,8 @@ static void print_profile(gmx_session *session) {
 
 int tool_close(const Options *options, gmx_session *session, int status) {
     output_flush();
+    if (session && options->session.profile)
+        print_operations(options, session);
     if (session && options->profile)
         print_profile(session);
     gmx_session_close(session);

@@ -52,6 +52,7 @@ void gmxrt_ctx_destroy(gmxrt_ctx *ctx) {
     }
     allocator_release(ctx->allocator);
     free(ctx->warnings);
+    profile_free(ctx->profile);
     free(ctx);
 }
 

@@ -42,6 +42,7 @@ typedef struct gmxrt_ctx {
     uint64_t random_counter;         /* each drawing statement advances the counter */
     int64_t stream_bytes;            /* a launch that writes more than this may store past the caches */
     struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
+    struct gmxrt_profile *profile;   /* what code compiled for profiling measures; NULL: nothing is kept */
 } gmxrt_ctx;
 
 /* Sets ctx->error (the first error wins) and returns 1. */
@@ -188,6 +189,17 @@ int32_t gmxrt_fail_extents(gmxrt_ctx *ctx, const char *message, int64_t left, in
 int32_t gmxrt_fail_index(gmxrt_ctx *ctx, int64_t index, int64_t extent, int64_t axis,
                          uint64_t span); /* E0302 */
 int32_t gmxrt_fail_message(gmxrt_ctx *ctx, int32_t code, const char *message, uint64_t span);
+
+/* ---- profiling --------------------------------------------------------------------------------
+ * Called only by code compiled for profiling, around each kernel and library call; other code reads no clock
+ * and has no branch for it.  A site is told apart by key (what runs) and span (where it stands in the
+ * source). `name` must stay valid as long as the context; `kind` is a gmxrt_profile_kind | dtype << 8. */
+enum { GMXRT_PROFILE_KERNEL, GMXRT_PROFILE_CALL };
+int64_t gmxrt_profile_begin(gmxrt_ctx *ctx); /* nanoseconds */
+void gmxrt_profile_end(gmxrt_ctx *ctx, int64_t begin, const char *name, uint64_t key, uint64_t span,
+                       int32_t kind, double flops, double bytes_read, double bytes_written);
+/* Before a product's first call: which share of this operand's elements is not zero. */
+void gmxrt_profile_operand(gmxrt_ctx *ctx, uint64_t key, uint64_t span, const gmxrt_view *operand);
 
 /* ---- libraries made by gmxc --------------------------------------------------------------------
  * An exported C function stores its arguments and hands them to gmxrt_library_call with a description of

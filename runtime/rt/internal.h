@@ -17,6 +17,9 @@ void allocator_release(gmxrt_allocator *allocator);
  * one process agree on one. */
 gmxrt_pool *gmx_shared_pool_v1(void);
 
+/* profile.c */
+void profile_free(struct gmxrt_profile *profile); /* NULL is allowed */
+
 /* machine.c: bytes of the last-level cache that the first CPU shares with others. */
 int64_t machine_cache_bytes(void);
 

@@ -82,6 +82,22 @@ gmxrt_tensor *gmxrt_npy_load(gmxrt_ctx *ctx, const char *path, uint64_t span); /
 /* Writes beside the target and renames, so that readers see the old file or the new one. */
 int32_t gmxrt_npy_save(gmxrt_ctx *ctx, const char *path, const gmxrt_view *x, uint64_t span);
 
+/* ---- profiles --------------------------------------------------------------------------------- */
+
+/* What was measured at one place, all calls together. */
+typedef struct gmxrt_profile_site {
+    const char *name; /* of the kernel or the library function */
+    uint64_t key, span;
+    int32_t kind, dtype;
+    int64_t calls, nanoseconds, least_nanoseconds;
+    double flops, bytes_read, bytes_written;
+    double density; /* the least share of elements that are not zero among large operands; 1: not seen */
+    int64_t operand_size; /* elements of that operand */
+} gmxrt_profile_site;
+
+int32_t gmxrt_profile_start(gmxrt_ctx *ctx); /* from now on sites are kept; 0, or 1: no memory */
+const gmxrt_profile_site *gmxrt_profile_sites(const gmxrt_ctx *ctx, size_t *count);
+
 /* ---- text ------------------------------------------------------------------------------------- */
 
 typedef struct gmxrt_text {

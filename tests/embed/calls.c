@@ -137,7 +137,43 @@ static void test_between_sessions(void) {
     gmx_tensor_release(y);
 }
 
+/* The figures are those of each call's own sizes, and sizes share measured code too. */
+static void test_profile(void) {
+    gmx_options options;
+    gmx_session *session = NULL;
+    const char *text = NULL;
+    gmx_options_init(&options);
+    options.cache_directory = "";
+    options.profile = 1;
+    CHECK(gmx_session_open(&options, &session) == GMX_OK, "no session");
+    CHECK_OK(session, gmx_run_text(session, "f", "fn f(x) = exp(x * 2.0) + 1.0\n", -1));
+    double flops = 0;
+    for (int64_t n = 100000; n <= 1000000; n += 100000) {
+        gmx_tensor *x = ramp(session, 1, &n), *y = NULL;
+        CHECK_OK(session, gmx_call1(session, "f", x, &y));
+        gmx_tensor_release(x);
+        gmx_tensor_release(y);
+        flops += 3 * (double)n;
+    }
+    CHECK(statistics(session).functions_compiled == 1, "compiled for each size");
+    CHECK_OK(session, gmx_profile(session, GMX_PROFILE_TABLE, &text));
+    const char *row = text ? strchr(text, '\n') : NULL; /* behind the titles */
+    int calls = 0;
+    double milliseconds = 0, share = 0, rate = 0;
+    CHECK(row && sscanf(row + 1, "%*s %*s %d %lf %lf%% %lf", &calls, &milliseconds, &share, &rate) == 4,
+          "no row in %s", text);
+    CHECK(calls == 10 && share == 100, "%d calls, %g %%", calls, share);
+    CHECK(fabs(rate * milliseconds * 1e6 - flops) <= 0.02 * flops, "%g operations, not %g",
+          rate * milliseconds * 1e6, flops);
+    CHECK(gmx_profile(session, GMX_PROFILE_TABLE, NULL) == GMX_MISUSE, "no place for the text");
+    gmx_session_close(session);
+    session = open_session(0);
+    CHECK(gmx_profile(session, GMX_PROFILE_TABLE, &text) == GMX_MISUSE, "nothing was measured");
+    gmx_session_close(session);
+}
+
 int main(void) {
+    test_profile();
     test_hundred_sizes();
     test_other_arguments();
     test_tensors_outlive();

@@ -44,7 +44,7 @@ static void check_round_trip(const IrModule *module, Arena *arena, Interner *nam
 }
 
 static void run_passes(IrModule *module, Arena *arena, DiagSink *sink) {
-    PassContext context = {arena, sink};
+    PassContext context = {arena, sink, false};
     for (uint32_t i = 0; i < module->functions.count; i++) {
         IrFunction *function = pass_promote(&context, module->functions.items[i]);
         module->functions.items[i] = function = pass_simplify(&context, function);
