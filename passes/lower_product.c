@@ -1,7 +1,5 @@
 /* The schedule of matrix products: see lower_product.h.
  *
- *   row      m = 1: rows of b stream through the row of c, eight at a time
- *   dot      n = 1: a vector loop along k
  *   direct   few rows: tiles of c in registers, b read where it is
  *   packed   many rows, or columns of b that are not next to each other: a block of b, as wide as a tile and
  *            DEPTH deep, is copied to where its rows lie together
@@ -17,8 +15,7 @@ enum {
     VECTOR_BYTES = 64,
     DEPTH = 256,
     DIRECT_ROWS = 64,
-    DIRECT_ELEMENTS = 8192,
-    STREAMS = 8
+    DIRECT_ELEMENTS = 8192
 };
 
 typedef struct Build {
@@ -330,51 +327,6 @@ static KernelBlock *matrices(Build *b, KernelBlock *block) {
     return &t->body;
 }
 
-/* ---- vectors ---------------------------------------------------------------------------------------- */
-
-/* c += a[p ... p + count] @ b[p ... p + count, :] */
-static void stream_rows(Build *b, KernelBlock *block, KernelExpr *p, int64_t count) {
-    KernelExpr *factors[STREAMS], *rows[STREAMS];
-    for (int64_t i = 0; i < count; i++) {
-        KernelExpr *at = add(b, p, integer(b, i));
-        factors[i] = let(b, block, "x", load(b, b->a, add(b, b->at_a, mul(b, at, use(b, b->a_column)))));
-        rows[i] = let(b, block, "from", add(b, b->at_b, mul(b, at, use(b, b->b_row))));
-    }
-    KernelStatement *j = loop(b, block, LOOP_VECTOR, "j", integer(b, 0), use(b, b->n));
-    KernelExpr *lane = use(b, j->variable), *to = add(b, b->at_c, lane), *sum = load(b, b->c, to);
-    for (int64_t i = 0; i < count; i++)
-        sum = multiply_add(b, factors[i], load(b, b->b, add(b, rows[i], lane)), sum);
-    store(b, &j->body, b->c, to, sum);
-}
-
-static void row_form(Build *b, KernelBlock *block) {
-    block = matrices(b, block);
-    KernelStatement *j = loop(b, block, LOOP_VECTOR, "j", integer(b, 0), use(b, b->n));
-    store(b, &j->body, b->c, add(b, b->at_c, use(b, j->variable)), zero(b));
-    KernelExpr *groups = binary(b, OP_bitwise_and, use(b, b->k), integer(b, -STREAMS));
-    groups = let(b, block, "groups", groups);
-    KernelStatement *p =
-        kernel_for(b->kernel, block, LOOP_SERIAL, "p", integer(b, 0), groups, integer(b, STREAMS));
-    stream_rows(b, &p->body, use(b, p->variable), STREAMS);
-    p = loop(b, block, LOOP_SERIAL, "p", groups, use(b, b->k));
-    stream_rows(b, &p->body, use(b, p->variable), 1);
-}
-
-static void dot_form(Build *b, KernelBlock *block) {
-    block = matrices(b, block);
-    KernelStatement *i = loop(b, block, LOOP_SERIAL, "i", integer(b, 0), use(b, b->m));
-    KernelExpr *row = mul(b, use(b, i->variable), use(b, b->a_row));
-    row = let(b, &i->body, "row", add(b, b->at_a, row));
-    KernelVariable *sum = kernel_variable(b->kernel, KERNEL_VAR, "sum", b->dtype);
-    kernel_declare(b->kernel, &i->body, sum, zero(b));
-    KernelStatement *p = loop(b, &i->body, LOOP_VECTOR, "p", integer(b, 0), use(b, b->k));
-    KernelExpr *at = use(b, p->variable);
-    KernelExpr *product = mul(b, load(b, b->a, add(b, row, at)), load(b, b->b, add(b, b->at_b, at)));
-    kernel_accumulate(b->kernel, &p->body, OP_add, sum, product);
-    KernelExpr *to = add(b, b->at_c, mul(b, use(b, i->variable), use(b, b->c_row)));
-    store(b, &i->body, b->c, to, use(b, sum));
-}
-
 /* ---- the kernel --------------------------------------------------------------------------------------- */
 
 static void declare_parameters(Build *b) {
@@ -412,19 +364,11 @@ Kernel *lower_product(Arena *arena, Interner *names, Dtype dtype) {
     declare_parameters(&b);
     KernelExpr *one = integer(&b, 1);
     KernelExpr *unit_rows = binary(&b, OP_eq, use(&b, b.b_column), one);
-    KernelExpr *is_row = binary(&b, OP_logical_and, binary(&b, OP_eq, use(&b, b.m), one), unit_rows);
-    KernelExpr *unit_both = binary(&b, OP_logical_and, binary(&b, OP_eq, use(&b, b.a_column), one),
-                                   binary(&b, OP_eq, use(&b, b.b_row), one));
-    KernelExpr *is_dot = binary(&b, OP_logical_and, binary(&b, OP_eq, use(&b, b.n), one), unit_both);
     KernelExpr *few = binary(&b, OP_le, use(&b, b.m), integer(&b, DIRECT_ROWS));
     KernelExpr *extent = mul(&b, use(&b, b.k), use(&b, b.b_row));
     few = binary(&b, OP_logical_or, few, binary(&b, OP_le, extent, integer(&b, DIRECT_ELEMENTS)));
-    KernelStatement *row = kernel_if(b.kernel, &b.kernel->body, is_row);
-    row_form(&b, &row->body);
-    KernelStatement *dot = kernel_if(b.kernel, &row->otherwise, is_dot);
-    dot_form(&b, &dot->body);
     KernelStatement *direct =
-        kernel_if(b.kernel, &dot->otherwise, binary(&b, OP_logical_and, few, unit_rows));
+        kernel_if(b.kernel, &b.kernel->body, binary(&b, OP_logical_and, few, unit_rows));
     depths(&b, matrices(&b, &direct->body));
     KernelExpr *size = integer(&b, DEPTH * MOST_VECTORS * b.lanes);
     b.packed = kernel_alloc(b.kernel, &direct->otherwise, KERNEL_SCRATCH, "block", dtype, &size, 1)->array;

@@ -15,8 +15,9 @@ bool lower_product_has(Dtype dtype);
  *                        c_batch, c_row: i64, c: out buffer)
  *
  * Every element adds up along k in order, one fused multiply-add at a time (integers wrap), so that its bits
- * depend on the operands alone, not on tiles, blocks or the place where work was cut.  Only n == 1 with
- * contiguous operands sums in lanes. */
+ * depend on the operands alone, not on tiles, blocks or the place where work was cut.  The runtime has the
+ * same in C for vectors (runtime/rt/product_plain.c), where a contiguous row times a contiguous column sums
+ * in lanes. */
 Kernel *lower_product(Arena *arena, Interner *names, Dtype dtype);
 
 #endif

@@ -184,13 +184,16 @@ static void lower_concat(Host *host, const IrNode *node) {
 /* The address of kernel attribute `index`, or null. */
 static LLVMValueRef kernel_address(Host *host, const IrNode *node, uint32_t index) {
     const char *symbol = host_kernel_symbol(host->plan, node, index);
+    LLVMModuleRef module = host->build.module;
     if (!*symbol)
         return LLVMConstNull(host->pointer);
-    LLVMValueRef function = LLVMGetNamedFunction(host->build.module, symbol);
+    bool is_lazy = host_kernel_is_lazy(node, index);
+    LLVMValueRef known = is_lazy ? LLVMGetNamedGlobal(module, symbol) : LLVMGetNamedFunction(module, symbol);
+    if (known)
+        return known;
     LLVMTypeRef types[] = {host->pointer, host->pointer};
-    return function
-               ? function
-               : LLVMAddFunction(host->build.module, symbol, LLVMFunctionType(host->i32, types, 2, false));
+    return is_lazy ? LLVMAddGlobal(module, host->i8, symbol)
+                   : LLVMAddFunction(module, symbol, LLVMFunctionType(host->i32, types, 2, false));
 }
 
 _Static_assert(KERNEL_EPILOGUE_RANGE == GMXRT_EPILOGUE_RANGE && KERNEL_EPILOGUE_MOST == GMXRT_EPILOGUE_MOST,
@@ -198,6 +201,7 @@ _Static_assert(KERNEL_EPILOGUE_RANGE == GMXRT_EPILOGUE_RANGE && KERNEL_EPILOGUE_
 
 /* gmxrt_product(ctx, a, b, out, kernel, epilogue, arguments of the epilogue, their count, span) */
 static void lower_product_call(Host *host, const IrNode *node) {
+    HostClock clock = host_profile_begin(host, node);
     HostValue *output = host_new_values(host, node, 1);
     host_allocate(host, node, &node->types[0], output);
     uint32_t count = 0;
@@ -224,6 +228,7 @@ static void lower_product_call(Host *host, const IrNode *node) {
         host_const_i64(host, count),
         host_span(host, node)};
     host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_product", host->i32, arguments, 9)));
+    host_profile_end(host, node, clock);
 }
 
 /* One element stored: in place, or into a copy. */

@@ -57,6 +57,10 @@ uint32_t host_kernel_count(const IrNode *node) {
     return node->op == OP_launch ? 1 : node->op == OP_product ? 2 : 0;
 }
 
+bool host_kernel_is_lazy(const IrNode *node, uint32_t index) {
+    return node->op == OP_product && index == 0;
+}
+
 const char *host_kernel_symbol(const HostPlan *plan, const IrNode *node, uint32_t index) {
     return node->attributes[index] < 0 ? "" : plan->kernel_symbols[node->attributes[index]];
 }

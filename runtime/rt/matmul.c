@@ -64,8 +64,7 @@ Piece product_piece(const Product *product, int64_t task) {
     return piece;
 }
 
-/* m * n * k without overflow: large is large. */
-static int64_t work_of(const Product *product) {
+int64_t product_work(const Product *product) {
     int64_t work;
     if (__builtin_mul_overflow(product->m, product->n, &work) ||
         __builtin_mul_overflow(work, product->k, &work)) {
@@ -75,7 +74,7 @@ static int64_t work_of(const Product *product) {
 }
 
 void product_run(gmxrt_ctx *ctx, Product *product, int64_t least, gmxrt_body body) {
-    int64_t work = work_of(product);
+    int64_t work = product_work(product);
     product->split_columns = product->m < product->n && product->m < 2 * least;
     int64_t extent = product->split_columns ? product->n : product->m;
     int64_t blocks = smaller(smaller(extent / least, most_blocks), work / least_work);
@@ -211,7 +210,7 @@ int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     int32_t part = rt_dtype_part(dtype);
     bool library = (part == RT_f32 || part == RT_f64) && product_fits_blas(product) && blas_get();
     bool own = product->code && product->code->own && !(library && !product_prefers_kernel(product));
-    int32_t failed = own       ? product_by_kernel(ctx, product)
+    int32_t failed = own       ? product_by_kernel(ctx, product, span)
                      : library ? product_by_blas(ctx, product, span)
                                : product_by_loops(ctx, product, span);
     if (!failed && temporary) {
@@ -238,7 +237,7 @@ static int32_t compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
 }
 
 int32_t gmxrt_product(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
-                      gmxrt_kernel own, gmxrt_kernel epilogue, const int64_t *arguments, int64_t count,
+                      gmxrt_lazy_kernel *own, gmxrt_kernel epilogue, const int64_t *arguments, int64_t count,
                       uint64_t span) {
     if (check(ctx, a, b, out, span) != 0) {
         return 1;

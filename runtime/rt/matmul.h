@@ -6,8 +6,9 @@
 
 /* What the compiler gives: see gmxrt_product.  `failed` is set by the epilogue, on any thread. */
 typedef struct ProductCode {
-    gmxrt_kernel own, epilogue; /* either may be NULL */
-    const int64_t *arguments;   /* of the epilogue */
+    gmxrt_lazy_kernel *own;
+    gmxrt_kernel epilogue;    /* or NULL */
+    const int64_t *arguments; /* of the epilogue */
     int64_t count;
     int32_t *failed;
 } ProductCode;
@@ -46,8 +47,16 @@ int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span);
 int32_t product_in_f32(gmxrt_ctx *ctx, Product *product, uint64_t span);
 /* out = a @ b as out.T = b.T @ a.T */
 void product_turn(Product *product);
-/* By the compiler's kernel, which must be there (product.c); `out` has unit stride along n. */
-int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product);
+/* By the compiler's kernel or what has the same bits (product.c); `out` has unit stride along n. */
+int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product, uint64_t span);
+/* A kernel of the runtime (product_plain.c), NULL for complex numbers and bool: for vectors, and for work
+ * that is not worth compiling for. */
+gmxrt_kernel product_plain(int32_t dtype);
+/* Multiply-adds; large is large. */
+int64_t product_work(const Product *product);
+/* GMX_PRODUCT=own: always the compiled kernel, =plain: never; neither is ever by the library. */
+bool product_is_compiled_always(void);
+bool product_is_compiled_never(void);
 /* Would that be faster than the library? (product_choice.c) */
 bool product_prefers_kernel(const Product *product);
 /* Runs the epilogue, if there is one, over rows and columns of `out` as the program sees it. */

@@ -65,6 +65,7 @@ void product_finish_all(gmxrt_ctx *ctx, const Product *product, const gmxrt_view
 /* The work: batches (all axes but the last of them; the last in runs) x rows x columns. */
 typedef struct KernelCall {
     const Product *product;
+    gmxrt_kernel kernel;
     gmxrt_ctx *ctx;
     int64_t inner;                     /* extent of the last batch axis */
     int64_t a_batch, b_batch, c_batch; /* its strides */
@@ -146,7 +147,7 @@ static void run_task(const KernelCall *call, int64_t task) {
                            call->c_batch,
                            p->out.strides[r],
                            (int64_t)(intptr_t)((char *)p->out.data + at_c * bytes)};
-    if (p->code->own(call->ctx, arguments) != 0) {
+    if (call->kernel(call->ctx, arguments) != 0) {
         __atomic_store_n(p->code->failed, 1, __ATOMIC_RELAXED);
         return;
     }
@@ -173,12 +174,49 @@ static bool is_better_turned(const Product *product) {
            product->out.strides[r] == 1;
 }
 
-int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product) {
+/* ---- with which code ------------------------------------------------------------------------ */
+
+/* A product of vectors, which needs no tiles. */
+static bool is_vector(const Product *product) {
+    int32_t r = product->out.rank - 2, c = r + 1;
+    const int64_t *a = product->a.strides, *b = product->b.strides;
+    return (product->m == 1 && b[c] == 1) || (product->n == 1 && a[c] == 1 && b[r] == 1);
+}
+
+/* Every code gives the same bits, so what is loaded, and what was computed before, may decide.  Compiling
+ * takes as long as about COMPILE_WORK multiply-adds without it, loading from the cache as long as LOAD_WORK.
+ */
+static gmxrt_kernel choose_code(const Product *product) {
+    enum { LOAD_WORK = 1 << 20, COMPILE_WORK = 1 << 28 };
+    gmxrt_lazy_kernel *own = product->code->own;
+    gmxrt_kernel plain = product_plain(product->out.dtype);
+    if (is_vector(product) || product_is_compiled_never()) {
+        return plain;
+    }
+    gmxrt_kernel code = __atomic_load_n(&own->code, __ATOMIC_ACQUIRE);
+    if (code) {
+        return code;
+    }
+    int64_t batches = product->batches, work = times(product_work(product), batches);
+    int64_t before = __atomic_fetch_add(&own->work, smaller(work, COMPILE_WORK), __ATOMIC_RELAXED);
+    work = before > INT64_MAX - work ? INT64_MAX : before + work;
+    if (work < LOAD_WORK && !product_is_compiled_always()) {
+        return plain;
+    }
+    bool may_compile = work >= COMPILE_WORK || product_is_compiled_always();
+    code = own->make(own, !may_compile);
+    return code || may_compile ? code : plain;
+}
+
+int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     if (is_better_turned(product)) {
         product_turn(product);
         product->is_turned = true;
     }
-    KernelCall call = {.product = product, .ctx = ctx, .inner = 1};
+    KernelCall call = {.product = product, .kernel = choose_code(product), .ctx = ctx, .inner = 1};
+    if (!call.kernel) {
+        return gmxrt_fail(ctx, RT_E0502, span, "the kernel of `@` cannot be compiled");
+    }
     int32_t last = product->out.rank - 3;
     if (last >= 0) {
         call.inner = product->out.shape[last];

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORCE_NONE, FORCE_OWN, FORCE_LIBRARY };
+enum { FORCE_NONE, FORCE_OWN, FORCE_PLAIN, FORCE_LIBRARY };
 
 static int forced;
 static pthread_once_t forced_once = PTHREAD_ONCE_INIT;
@@ -19,6 +19,7 @@ static void read_force(void) {
     const char *text = getenv("GMX_PRODUCT");
     forced = !text                          ? FORCE_NONE
              : strcmp(text, "own") == 0     ? FORCE_OWN
+             : strcmp(text, "plain") == 0   ? FORCE_PLAIN
              : strcmp(text, "library") == 0 ? FORCE_LIBRARY
                                             : FORCE_NONE;
 }
@@ -36,7 +37,17 @@ static bool by_rule(const Product *product) {
 bool product_prefers_kernel(const Product *product) {
     pthread_once(&forced_once, read_force);
     if (forced != FORCE_NONE) {
-        return forced == FORCE_OWN;
+        return forced != FORCE_LIBRARY;
     }
     return by_rule(product);
+}
+
+bool product_is_compiled_always(void) {
+    pthread_once(&forced_once, read_force);
+    return forced == FORCE_OWN;
+}
+
+bool product_is_compiled_never(void) {
+    pthread_once(&forced_once, read_force);
+    return forced == FORCE_PLAIN;
 }
