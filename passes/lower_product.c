@@ -1,31 +1,20 @@
 /* The schedule of matrix products: see lower_product.h.
  *
- *   direct   few rows: tiles of c in registers, b read where it is
- *   packed   many rows, or columns of b that are not next to each other: a block of b, as wide as a tile and
- *            DEPTH deep, is copied to where its rows lie together
- *
- * A tile is ROWS rows by one to three vectors.  Rows beyond the last are the last one again: they compute and
- * store the same.  Columns beyond the last are masked. */
+ * A tile of c, ROWS rows by one to three vectors, stays in registers while rows of b go by, DEPTH of them.
+ * Rows beyond the last are the last one again: they compute and store the same.  Columns beyond the last are
+ * masked. */
 #include "passes/lower_product.h"
 
-enum {
-    ROWS_LOG2 = 3,
-    ROWS = 1 << ROWS_LOG2,
-    MOST_VECTORS = 3,
-    VECTOR_BYTES = 64,
-    DEPTH = 256,
-    DIRECT_ROWS = 64,
-    DIRECT_ELEMENTS = 8192
-};
+enum { ROWS_LOG2 = 3, ROWS = 1 << ROWS_LOG2, MOST_VECTORS = 3, VECTOR_BYTES = 64, DEPTH = 256 };
 
 typedef struct Build {
     Kernel *kernel;
     Dtype dtype;
     int64_t lanes;
-    KernelArray *a, *b, *c;
+    KernelArray *a, *b, *ahead, *c;
     KernelVariable *batches, *m, *n, *k;
     KernelVariable *a_batch, *a_row, *a_column, *b_batch, *b_row, *b_column, *c_batch, *c_row;
-    KernelArray *packed;                     /* the block of b; NULL: b is read where it is */
+    KernelVariable *a_step, *ahead_row, *resume;
     KernelExpr *at_a, *at_b, *at_c;          /* of the current matrix */
     KernelExpr *next_a, *next_b, *next_step; /* where the tile prefetches */
     KernelExpr *column, *depth, *depth_end;  /* of the current tile: first column; the block of k */
@@ -141,8 +130,7 @@ typedef struct Step { /* one k of a tile */
 static void read_columns(Build *b, KernelBlock *block, Tile *tile, int64_t row, KernelExpr *j) {
     (void)row;
     Step *step = (Step *)tile;
-    KernelArray *from = b->packed ? b->packed : b->b;
-    store(b, block, tile->row, j, load(b, from, add(b, step->from_b, j)));
+    store(b, block, tile->row, j, load(b, b->b, add(b, step->from_b, j)));
 }
 
 static void multiply_columns(Build *b, KernelBlock *block, Tile *tile, int64_t row, KernelExpr *j) {
@@ -156,10 +144,8 @@ static void multiply_columns(Build *b, KernelBlock *block, Tile *tile, int64_t r
  * single product: of the columns of b that the next tile wants, one vector for each tile of rows. */
 static void prefetch(Build *b, KernelBlock *block, KernelExpr *p) {
     KernelExpr *next_b = add(b, b->next_b, mul(b, p, b->next_step));
-    kernel_prefetch(b->kernel, block, b->b, &next_b, 1);
-    if (b->packed)
-        return;
-    KernelExpr *next_a = add(b, b->next_a, mul(b, p, integer(b, ROWS)));
+    kernel_prefetch(b->kernel, block, b->ahead, &next_b, 1);
+    KernelExpr *next_a = add(b, b->next_a, mul(b, p, use(b, b->a_step)));
     kernel_prefetch(b->kernel, block, b->a, &next_a, 1);
 }
 
@@ -172,16 +158,12 @@ static void choose_prefetch(Build *b, KernelBlock *block, KernelExpr *first, int
     KernelExpr *number = binary(b, OP_right_shift, first, integer(b, ROWS_LOG2));
     KernelExpr *vector = binary(b, OP_minimum, number, integer(b, vectors - 1));
     KernelExpr *beyond = mul(b, add(b, vector, integer(b, vectors)), integer(b, b->lanes));
-    b->next_b = add(b, add(b, b->at_b, b->column), beyond);
-    b->next_step = use(b, b->b_row);
-    if (!b->packed) {
-        KernelExpr *in_batch = binary(b, OP_ne, use(b, b->b_batch), integer(b, 0));
-        KernelExpr *next = add(b, add(b, b->at_b, use(b, b->b_batch)), mul(b, first, use(b, b->k)));
-        b->next_b = choose(b, in_batch, next, b->next_b);
-        b->next_step = choose(b, in_batch, integer(b, ROWS), b->next_step);
-        beyond = mul(b, add(b, first, integer(b, ROWS)), use(b, b->a_row));
-        b->next_a = let(b, block, "next_a", add(b, b->at_a, beyond));
-    }
+    KernelExpr *in_batch = binary(b, OP_ne, use(b, b->b_batch), integer(b, 0));
+    KernelExpr *next = add(b, add(b, b->at_b, use(b, b->b_batch)), mul(b, first, use(b, b->k)));
+    b->next_b = choose(b, in_batch, next, add(b, add(b, b->at_b, b->column), beyond));
+    b->next_step = choose(b, in_batch, integer(b, ROWS), use(b, b->ahead_row));
+    beyond = mul(b, add(b, first, integer(b, ROWS)), use(b, b->a_row));
+    b->next_a = let(b, block, "next_a", add(b, b->at_a, beyond));
     b->next_b = let(b, block, "next_b", b->next_b);
     b->next_step = let(b, block, "next_step", b->next_step);
 }
@@ -190,15 +172,9 @@ static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
     KernelStatement *p = loop(b, block, LOOP_SERIAL, "p", b->depth, b->depth_end);
     KernelExpr *at = use(b, p->variable);
     Step step = {.tile = *tile};
-    if (b->packed)
-        step.from_b = mul(b, binary(b, OP_sub, at, b->depth), integer(b, tile->vectors * b->lanes));
-    else
-        step.from_b = add(b, add(b, b->at_b, mul(b, at, use(b, b->b_row))), b->column);
+    step.from_b = add(b, add(b, b->at_b, mul(b, at, use(b, b->b_row))), b->column);
     step.from_b = let(b, &p->body, "from_b", step.from_b);
-    if (b->packed) /* what lies beyond the columns that exist is never stored */
-        for_all_columns(b, &p->body, &step.tile, 0, read_columns);
-    else
-        for_columns(b, &p->body, &step.tile, 0, read_columns);
+    for_columns(b, &p->body, &step.tile, 0, read_columns);
     KernelExpr *along = let(b, &p->body, "along", mul(b, at, use(b, b->a_column)));
     prefetch(b, &p->body, at);
     for (int64_t row = 0; row < ROWS; row++) {
@@ -221,7 +197,8 @@ static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExp
     KernelExpr *shape[] = {integer(b, ROWS), integer(b, vectors * b->lanes)};
     tile.sums = kernel_alloc(b->kernel, block, KERNEL_REG, "sums", b->dtype, shape, 2)->array;
     tile.row = kernel_alloc(b->kernel, block, KERNEL_REG, "row", b->dtype, shape + 1, 1)->array;
-    KernelStatement *start = kernel_if(b->kernel, block, binary(b, OP_eq, b->depth, integer(b, 0)));
+    KernelStatement *start =
+        kernel_if(b->kernel, block, binary(b, OP_eq, add(b, b->depth, use(b, b->resume)), integer(b, 0)));
     for (int64_t row = 0; row < ROWS; row++) {
         for_all_columns(b, &start->body, &tile, row, clear_columns);
         for_columns(b, &start->otherwise, &tile, row, resume_columns);
@@ -231,56 +208,9 @@ static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExp
         for_columns(b, block, &tile, row, store_columns);
 }
 
-/* ---- packing ---------------------------------------------------------------------------------------- */
-
-typedef struct Copy { /* of a row of b */
-    Tile tile;        /* first, as in Step */
-    KernelExpr *from, *to;
-} Copy;
-
-static void copy_columns(Build *b, KernelBlock *block, Tile *tile, int64_t row, KernelExpr *j) {
-    (void)row;
-    Copy *copy = (Copy *)tile;
-    store(b, block, b->packed, add(b, copy->to, j), load(b, b->b, add(b, copy->from, j)));
-}
-
-/* packed[p, j] = b[depth + p, column + j] */
-static void pack(Build *b, KernelBlock *block, KernelExpr *width, int64_t vectors) {
-    KernelExpr *pitch = integer(b, vectors * b->lanes);
-    KernelExpr *count = let(b, block, "deep", binary(b, OP_sub, b->depth_end, b->depth));
-    width = let(b, block, "wide", binary(b, OP_minimum, width, pitch));
-    KernelExpr *from = mul(b, b->depth, use(b, b->b_row));
-    from = add(b, add(b, b->at_b, from), mul(b, b->column, use(b, b->b_column)));
-    from = let(b, block, "from", from);
-
-    KernelStatement *rows = kernel_if(b->kernel, block, binary(b, OP_eq, use(b, b->b_column), integer(b, 1)));
-    KernelStatement *p = loop(b, &rows->body, LOOP_SERIAL, "p", integer(b, 0), count);
-    KernelExpr *at = let(b, &p->body, "at", add(b, from, mul(b, use(b, p->variable), use(b, b->b_row))));
-    Copy copy = {.tile = {.vectors = vectors, .width = width}, .from = at};
-    copy.to = let(b, &p->body, "to", mul(b, use(b, p->variable), pitch));
-    for_columns(b, &p->body, &copy.tile, 0, copy_columns);
-
-    KernelStatement *columns =
-        kernel_if(b->kernel, &rows->otherwise, binary(b, OP_eq, use(b, b->b_row), integer(b, 1)));
-    KernelStatement *j = loop(b, &columns->body, LOOP_SERIAL, "j", integer(b, 0), width);
-    at = let(b, &j->body, "at", add(b, from, mul(b, use(b, j->variable), use(b, b->b_column))));
-    p = loop(b, &j->body, LOOP_VECTOR, "p", integer(b, 0), count);
-    KernelExpr *to = add(b, mul(b, use(b, p->variable), pitch), use(b, j->variable));
-    store(b, &p->body, b->packed, to, load(b, b->b, add(b, at, use(b, p->variable))));
-
-    p = loop(b, &columns->otherwise, LOOP_SERIAL, "p", integer(b, 0), count);
-    j = loop(b, &p->body, LOOP_VECTOR, "j", integer(b, 0), width);
-    at = add(b, from, mul(b, use(b, p->variable), use(b, b->b_row)));
-    at = add(b, at, mul(b, use(b, j->variable), use(b, b->b_column)));
-    to = add(b, mul(b, use(b, p->variable), pitch), use(b, j->variable));
-    store(b, &j->body, b->packed, to, load(b, b->b, at));
-}
-
 /* ---- loops over tiles --------------------------------------------------------------------------------- */
 
 static void column_of_tiles(Build *b, KernelBlock *block, KernelExpr *left, int64_t vectors) {
-    if (b->packed)
-        pack(b, block, left, vectors);
     KernelStatement *rows =
         kernel_for(b->kernel, block, LOOP_SERIAL, "i", integer(b, 0), use(b, b->m), integer(b, ROWS));
     tile_rows(b, &rows->body, use(b, rows->variable), left, vectors);
@@ -344,9 +274,13 @@ static void declare_parameters(Build *b) {
                          {&b->b_row, "b_row"},
                          {&b->b_column, "b_column"},
                          {&b->c_batch, "c_batch"},
-                         {&b->c_row, "c_row"}};
+                         {&b->c_row, "c_row"},
+                         {&b->a_step, "a_step"},
+                         {&b->ahead_row, "ahead_row"},
+                         {&b->resume, "resume"}};
     b->a = kernel_buffer(b->kernel, "a", b->dtype, false);
     b->b = kernel_buffer(b->kernel, "b", b->dtype, false);
+    b->ahead = kernel_buffer(b->kernel, "ahead", b->dtype, false);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
         *scalars[i].variable = kernel_scalar(b->kernel, scalars[i].name, DTYPE_i64);
     b->c = kernel_buffer(b->kernel, "c", b->dtype, true);
@@ -362,16 +296,6 @@ Kernel *lower_product(Arena *arena, Interner *names, Dtype dtype) {
     Build b = {.kernel = kernel_new(arena, names, name), .dtype = dtype};
     b.lanes = VECTOR_BYTES / dtype_info[dtype].bytes;
     declare_parameters(&b);
-    KernelExpr *one = integer(&b, 1);
-    KernelExpr *unit_rows = binary(&b, OP_eq, use(&b, b.b_column), one);
-    KernelExpr *few = binary(&b, OP_le, use(&b, b.m), integer(&b, DIRECT_ROWS));
-    KernelExpr *extent = mul(&b, use(&b, b.k), use(&b, b.b_row));
-    few = binary(&b, OP_logical_or, few, binary(&b, OP_le, extent, integer(&b, DIRECT_ELEMENTS)));
-    KernelStatement *direct =
-        kernel_if(b.kernel, &b.kernel->body, binary(&b, OP_logical_and, few, unit_rows));
-    depths(&b, matrices(&b, &direct->body));
-    KernelExpr *size = integer(&b, DEPTH * MOST_VECTORS * b.lanes);
-    b.packed = kernel_alloc(b.kernel, &direct->otherwise, KERNEL_SCRATCH, "block", dtype, &size, 1)->array;
-    depths(&b, matrices(&b, &direct->otherwise));
+    depths(&b, matrices(&b, &b.kernel->body));
     return b.kernel;
 }

@@ -26,6 +26,16 @@ typedef struct Product {
     bool is_finished;        /* the epilogue has run on all of out */
 } Product;
 
+/* The arguments of a kernel in order (passes/lower_product.h). */
+typedef struct ProductCall {
+    const char *a, *b, *ahead;
+    int64_t batches, m, n, k;
+    int64_t a_batch, a_row, a_column, b_batch, b_row, b_column, c_batch, c_row;
+    int64_t a_step, ahead_row, resume;
+    char *c;
+} ProductCall;
+_Static_assert(sizeof(ProductCall) == 19 * sizeof(int64_t), "a kernel's arguments are words");
+
 /* One piece: the addresses of its operands and its extents. */
 typedef struct Piece {
     const char *a, *b;

@@ -9,8 +9,16 @@
 #include <string.h>
 
 /* Rows of a that stay in the second-level cache while columns of b go by; multiply-adds that are worth a
- * task; tasks that a single product is cut into if it is large enough; the columns of the widest tile. */
-enum { TASK_ROWS = 192, TASK_WORK = 1 << 19, TASKS_WANTED = 16, TILE_BYTES = 192 };
+ * task; tasks that a single product is cut into if it is large enough; the widest tile, and what is done by
+ * two and two vectors (passes/lower_product.c). */
+enum {
+    TASK_ROWS = 192,
+    TASK_WORK = 1 << 19,
+    TASKS_WANTED = 16,
+    TILE_ROWS = 8,
+    TILE_BYTES = 192,
+    WIDEST_BYTES = 256
+};
 
 /* ---- epilogues ----------------------------------------------------------------------------- */
 
@@ -117,6 +125,101 @@ static void offsets(const Product *p, int64_t outer, int64_t *at_a, int64_t *at_
     }
 }
 
+/* ---- packing ------------------------------------------------------------------------------- */
+
+/* b is read where it is for few rows, or where it is small; else, and where its rows are not in one piece,
+ * blocks of it, as wide as a tile and DEPTH deep, are copied to where their rows lie together. */
+enum { DEPTH = 256, DIRECT_ROWS = 64, DIRECT_ELEMENTS = 8192 };
+
+static bool wants_packing(const ProductCall *call) {
+    bool is_small = call->m <= DIRECT_ROWS || times(call->k, call->b_row) <= DIRECT_ELEMENTS;
+    return call->b_column != 1 || !is_small;
+}
+
+static int32_t run_kernel(const KernelCall *call, const ProductCall *one) {
+    int64_t arguments[sizeof *one / sizeof(int64_t)];
+    memcpy(arguments, one, sizeof *one);
+    return call->kernel(call->ctx, arguments);
+}
+
+#define DEFINE_PACK(type)                                                                                    \
+    static void pack_##type(type *to, int64_t pitch, const type *from, int64_t row, int64_t column,          \
+                            int64_t depth, int64_t width) {                                                  \
+        enum { TOGETHER = 16 };                                                                              \
+        for (int64_t first = 0; first < depth; first += TOGETHER) {                                          \
+            int64_t end = smaller(first + TOGETHER, depth);                                                  \
+            for (int64_t j = 0; j < width; j++) {                                                            \
+                for (int64_t p = first; p < end; p++) {                                                      \
+                    to[p * pitch + j] = from[p * row + j * column];                                          \
+                }                                                                                            \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+DEFINE_PACK(uint8_t)
+DEFINE_PACK(uint16_t)
+DEFINE_PACK(uint32_t)
+DEFINE_PACK(uint64_t)
+
+/* to[p, j] = from[p, j] */
+static void pack(void *to, int64_t pitch, const char *from, const ProductCall *call, int64_t depth,
+                 int64_t width, int64_t bytes) {
+    int64_t row = call->b_row, column = call->b_column;
+    if (column == 1) {
+        for (int64_t p = 0; p < depth; p++) {
+            memcpy((char *)to + p * pitch * bytes, from + p * row * bytes, (size_t)(width * bytes));
+        }
+    } else if (bytes == 1) {
+        pack_uint8_t(to, pitch, (const uint8_t *)from, row, column, depth, width);
+    } else if (bytes == 2) {
+        pack_uint16_t(to, pitch, (const uint16_t *)from, row, column, depth, width);
+    } else if (bytes == 4) {
+        pack_uint32_t(to, pitch, (const uint32_t *)from, row, column, depth, width);
+    } else {
+        pack_uint64_t(to, pitch, (const uint64_t *)from, row, column, depth, width);
+    }
+}
+
+/* One matrix, block by block, through `packed`. */
+static int32_t run_blocks(const KernelCall *call, const ProductCall *one, void *packed, int64_t bytes) {
+    int64_t tile = TILE_BYTES / bytes, widest = WIDEST_BYTES / bytes;
+    for (int64_t p = 0; p < one->k; p += DEPTH) {
+        ProductCall block = *one;
+        block.k = smaller(DEPTH, one->k - p);
+        block.a = one->a + p * one->a_column * bytes;
+        block.b = packed;
+        block.resume = p > 0;
+        block.a_step = 0;
+        for (int64_t j = 0; j < one->n; j += block.n) {
+            block.n = one->n - j <= widest ? one->n - j : tile;
+            block.ahead = one->b + (p * one->b_row + j * one->b_column) * bytes;
+            block.c = one->c + j * bytes;
+            block.b_row = block.n <= tile ? tile : widest;
+            block.b_column = 1;
+            pack(packed, block.b_row, block.ahead, one, block.k, block.n, bytes);
+            if (run_kernel(call, &block) != 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+static int32_t run_packed(const KernelCall *call, const ProductCall *one, int64_t bytes) {
+    gmxrt_buffer *packed = gmxrt_buffer_new(call->ctx, DEPTH * WIDEST_BYTES, 0);
+    int32_t failed = packed == NULL;
+    for (int64_t t = 0; t < one->batches && !failed; t++) {
+        ProductCall matrix = *one;
+        matrix.batches = 1;
+        matrix.a_batch = matrix.b_batch = matrix.c_batch = 0;
+        matrix.a += t * one->a_batch * bytes;
+        matrix.b += t * one->b_batch * bytes;
+        matrix.c += t * one->c_batch * bytes;
+        failed = run_blocks(call, &matrix, packed->data, bytes);
+    }
+    gmxrt_buffer_release(packed);
+    return failed;
+}
+
 static void run_task(const KernelCall *call, int64_t task) {
     const Product *p = call->product;
     int32_t r = p->out.rank - 2, c = r + 1;
@@ -132,22 +235,26 @@ static void run_task(const KernelCall *call, int64_t task) {
     at_c += first * call->c_batch + row * p->out.strides[r] + column;
     int64_t run = smaller(call->run, call->inner - first), rows = smaller(call->rows, p->m - row);
     int64_t columns = smaller(call->columns, p->n - column);
-    int64_t arguments[] = {(int64_t)(intptr_t)((const char *)p->a.data + at_a * bytes),
-                           (int64_t)(intptr_t)((const char *)p->b.data + at_b * bytes),
-                           run,
-                           rows,
-                           columns,
-                           p->k,
-                           call->a_batch,
-                           p->a.strides[r],
-                           p->a.strides[c],
-                           call->b_batch,
-                           p->b.strides[r],
-                           p->b.strides[c],
-                           call->c_batch,
-                           p->out.strides[r],
-                           (int64_t)(intptr_t)((char *)p->out.data + at_c * bytes)};
-    if (call->kernel(call->ctx, arguments) != 0) {
+    ProductCall one = {.a = (const char *)p->a.data + at_a * bytes,
+                       .b = (const char *)p->b.data + at_b * bytes,
+                       .c = (char *)p->out.data + at_c * bytes,
+                       .batches = run,
+                       .m = rows,
+                       .n = columns,
+                       .k = p->k,
+                       .a_batch = call->a_batch,
+                       .a_row = p->a.strides[r],
+                       .a_column = p->a.strides[c],
+                       .b_batch = call->b_batch,
+                       .b_row = p->b.strides[r],
+                       .b_column = p->b.strides[c],
+                       .c_batch = call->c_batch,
+                       .c_row = p->out.strides[r],
+                       .ahead_row = p->b.strides[r],
+                       .a_step = TILE_ROWS};
+    one.ahead = one.b;
+    bool packs = call->kernel != product_plain(p->out.dtype) && wants_packing(&one);
+    if ((packs ? run_packed(call, &one, bytes) : run_kernel(call, &one)) != 0) {
         __atomic_store_n(p->code->failed, 1, __ATOMIC_RELAXED);
         return;
     }

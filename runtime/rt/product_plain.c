@@ -12,15 +12,6 @@
 
 enum { VECTOR_BYTES = 32, STREAMS = 8, DOT_VECTORS = 4 };
 
-/* The arguments of a kernel in order (passes/lower_product.h). */
-typedef struct Call {
-    const char *a, *b;
-    int64_t batches, m, n, k;
-    int64_t a_batch, a_row, a_column, b_batch, b_row, b_column, c_batch, c_row;
-    char *c;
-} Call;
-_Static_assert(sizeof(Call) == 15 * sizeof(int64_t), "a kernel's arguments are words");
-
 /* sum + x * y: floats in one rounding, on vectors as well. */
 #define STEP_INTEGER(sum, x, y) ((sum) + (x) * (y))
 #define STEP_U16(sum, x, y)     ((sum) + 1u * (x) * (y))
@@ -138,7 +129,7 @@ _Static_assert(sizeof(Call) == 15 * sizeof(int64_t), "a kernel's arguments are w
     }                                                                                                        \
     attributes static int32_t name(gmxrt_ctx *ctx, const int64_t *arguments) {                               \
         (void)ctx;                                                                                           \
-        Call s;                                                                                              \
+        ProductCall s;                                                                                       \
         memcpy(&s, arguments, sizeof s);                                                                     \
         bool is_dot = s.n == 1 && s.a_column == 1 && s.b_row == 1;                                           \
         for (int64_t t = 0; t < s.batches; t++) {                                                            \
