@@ -5,6 +5,7 @@
  * dtype (lower_product.h). A fused node that reads a product element by element, and is the only one to use
  * it, is gone: it is the product's epilogue, a kernel over a range of rows and columns of the result, which
  * runs while that range is in cache. */
+#include "ir/cost.h"
 #include "passes/lower_product.h"
 #include "passes/pipeline.h"
 #include "passes/schedule.h"
@@ -111,6 +112,23 @@ static IrNode *build_product(IrRewrite *rewrite, const IrNode *matmul, IrNode *c
                                                      .result_count = 1});
 }
 
+/* In terms of the product's operands: a and b instead of the product, which has the result's extents. */
+static LaunchCost *epilogue_cost(const IrNode *fused, const Lower *l, int32_t product) {
+    LaunchCost *cost = pass_launch_cost(fused, l);
+    for (int part = 0; part < COST_PARTS; part++)
+        for (uint32_t i = 0; i < cost->parts[part].terms.count; i++) {
+            LaunchCostTerm *term = &cost->parts[part].terms.items[i];
+            for (uint32_t k = 0; k < term->count; k++) {
+                int32_t *operand = &term->factors[k].operand;
+                if (*operand == product)
+                    *operand = -1;
+                else if (*operand >= 0)
+                    *operand += *operand < product ? 2 : 1;
+            }
+        }
+    return cost;
+}
+
 static IrNode *finished_product(IrRewrite *rewrite, const IrNode *fused, IrNode *const *operands,
                                 uint32_t product) {
     Products *products = rewrite->context;
@@ -146,8 +164,11 @@ static IrNode *finished_product(IrRewrite *rewrite, const IrNode *fused, IrNode 
     IrNode *sides[] = {ir_rewrite_value(rewrite, matmul->operands[0]),
                        ir_rewrite_value(rewrite, matmul->operands[1])};
     rewrite->builder.span = matmul->span;
-    return build_product(rewrite, matmul, sides, &fused->types[0], &extra,
-                         schedule_add_kernel(arena, module, l.kernel));
+    IrNode *made = build_product(rewrite, matmul, sides, &fused->types[0], &extra,
+                                 schedule_add_kernel(arena, module, l.kernel));
+    if (products->pass->annotate)
+        made->cost = epilogue_cost(fused, &l, (int32_t)product);
+    return made;
 }
 
 static IrNode *product_node(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands) {

@@ -199,6 +199,22 @@ static int32_t arrange_output(gmxrt_ctx *ctx, Product *product, gmxrt_buffer **o
     return 0;
 }
 
+static bool takes_library(const Product *product) {
+    int32_t part = rt_dtype_part(product->out.dtype);
+    return (part == RT_f32 || part == RT_f64) && product_fits_blas(product) && blas_get();
+}
+
+static bool takes_kernel(const Product *product) {
+    return product->code && product->code->own &&
+           (product_prefers_kernel(product) || !takes_library(product));
+}
+
+const char *product_way(const Product *product) {
+    return takes_kernel(product)    ? product_is_vector(product) ? "loops for vectors" : "compiled kernel"
+           : takes_library(product) ? "OpenBLAS"
+                                    : "loops";
+}
+
 int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     gmxrt_view result = product->out;
     gmxrt_buffer *temporary = NULL;
@@ -206,13 +222,9 @@ int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
         return 1;
     }
     join_batches(product);
-    int32_t dtype = product->out.dtype;
-    int32_t part = rt_dtype_part(dtype);
-    bool library = (part == RT_f32 || part == RT_f64) && product_fits_blas(product) && blas_get();
-    bool own = product->code && product->code->own && !(library && !product_prefers_kernel(product));
-    int32_t failed = own       ? product_by_kernel(ctx, product, span)
-                     : library ? product_by_blas(ctx, product, span)
-                               : product_by_loops(ctx, product, span);
+    int32_t failed = takes_kernel(product)    ? product_by_kernel(ctx, product, span)
+                     : takes_library(product) ? product_by_blas(ctx, product, span)
+                                              : product_by_loops(ctx, product, span);
     if (!failed && temporary) {
         gmxrt_view from = result;
         from.data = temporary->data;

@@ -62,8 +62,13 @@ int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product, uint64_t span);
 /* A kernel of the runtime (product_plain.c), NULL for complex numbers and bool: for vectors, and for work
  * that is not worth compiling for. */
 gmxrt_kernel product_plain(int32_t dtype);
+/* A product with a vector, which needs no tiles. */
+bool product_is_vector(const Product *product);
 /* Multiply-adds; large is large. */
 int64_t product_work(const Product *product);
+/* Which way it goes, for people: "OpenBLAS", "compiled kernel", "loops of the runtime". */
+const char *product_way(const Product *product);
+const char *product_reason(void);
 /* GMX_PRODUCT=own: always the compiled kernel, =plain: never; neither is ever by the library. */
 bool product_is_compiled_always(void);
 bool product_is_compiled_never(void);

@@ -283,8 +283,7 @@ static bool is_better_turned(const Product *product) {
 
 /* ---- with which code ------------------------------------------------------------------------ */
 
-/* A product of vectors, which needs no tiles. */
-static bool is_vector(const Product *product) {
+bool product_is_vector(const Product *product) {
     int32_t r = product->out.rank - 2, c = r + 1;
     const int64_t *a = product->a.strides, *b = product->b.strides;
     return (product->m == 1 && b[c] == 1) || (product->n == 1 && a[c] == 1 && b[r] == 1);
@@ -294,10 +293,10 @@ static bool is_vector(const Product *product) {
  * takes as long as about COMPILE_WORK multiply-adds without it, loading from the cache as long as LOAD_WORK.
  */
 static gmxrt_kernel choose_code(const Product *product) {
-    enum { LOAD_WORK = 1 << 20, COMPILE_WORK = 1 << 28 };
+    enum { LOAD_WORK = 1 << 20, COMPILE_WORK = 1 << 27 };
     gmxrt_lazy_kernel *own = product->code->own;
     gmxrt_kernel plain = product_plain(product->out.dtype);
-    if (is_vector(product) || product_is_compiled_never()) {
+    if (product_is_vector(product) || product_is_compiled_never()) {
         return plain;
     }
     gmxrt_kernel code = __atomic_load_n(&own->code, __ATOMIC_ACQUIRE);

@@ -24,12 +24,18 @@ static void read_force(void) {
                                             : FORCE_NONE;
 }
 
+enum { LARGE = 128, LARGE_WORK = 1 << 24 };
+
 /* What measurements on Zen 4 and OpenBLAS 0.3.21 gave. */
 static bool by_rule(const Product *product) {
     int32_t r = product->out.rank - 2, c = r + 1;
     const int64_t *a = product->a.strides, *b = product->b.strides;
     if (product->n == 1) {
         return a[r] == 1 || (a[c] == 1 && b[r] == 1);
+    }
+    if (product->m >= LARGE && product->n >= LARGE && product->k >= LARGE / 2 &&
+        product_work(product) >= LARGE_WORK) {
+        return false; /* both are as fast as the machine, and the library need not be compiled */
     }
     return b[c] == 1 || product->m >= 256; /* else columns of b are gathered: many rows must make up for it */
 }
@@ -50,4 +56,9 @@ bool product_is_compiled_always(void) {
 bool product_is_compiled_never(void) {
     pthread_once(&forced_once, read_force);
     return forced == FORCE_PLAIN;
+}
+
+const char *product_reason(void) {
+    pthread_once(&forced_once, read_force);
+    return forced == FORCE_NONE ? "by rule" : "by GMX_PRODUCT";
 }
