@@ -198,6 +198,10 @@ Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const cha
 
 Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope); /* and checks its result type */
 
+/* ---- elab_map.c: calls of vmap(f) ---------------------------------------------------------------------- */
+Value elab_call_mapped(Elaborator *e, const ValueTuple *mapped, Argument *arguments, uint32_t count,
+                       Span span);
+
 /* ---- elab_derivative.c -------------------------------------------------------------------------------- */
 Value elab_call_derivative(Elaborator *e, const Derivative *derivative, Argument *arguments, uint32_t count,
                            Span span);
@@ -259,6 +263,18 @@ void elab_finish_branch(Elaborator *e, const Snapshot *before, Branch *branch); 
 Value elab_index(Elaborator *e, const AstNode *node);
 Value elab_field(Elaborator *e, const AstNode *node);
 bool elab_find_field(Elaborator *e, Value base, Name name, Value *out);
+
+/* ---- elab_record.c ---------------------------------------------------------------------------------------
+ */
+ValueTuple *elab_tuple(Elaborator *e, uint32_t count); /* of items yet to be written */
+ValueTuple *elab_tuple_of(Elaborator *e, uint32_t count, Value *items);
+ValueTuple *elab_tuple_like(Elaborator *e, const ValueTuple *tuple); /* as many items, the same names */
+bool elab_same_form(const ValueTuple *a, const ValueTuple *b);       /* the same */
+/* `record.name`: the field of that name, or the record of the fields whose path begins with it. */
+bool elab_record_field(Elaborator *e, const ValueTuple *record, Name name, Value *out);
+Value elab_index_record(Elaborator *e, const AstNode *node, Value record);     /* record["name"] */
+Value elab_no_field(Elaborator *e, Value record, const char *name, Span span); /* E0110 */
+
 /* ---- elab_update.c */
 /* The NAME under the indices of an assignment's target, or NULL. */
 const AstNode *elab_assigned_name(const AstNode *target);
@@ -277,6 +293,15 @@ Value elab_comprehension(Elaborator *e, const AstNode *node);
 Value elab_generator(Elaborator *e, Value callee, const AstNode *call); /* sum(body for binders) */
 /* True if a subscript that is the bare name of an index variable without a range takes it from `extent`. */
 bool elab_infer_range(Elaborator *e, Value subscript, IrNode *extent, const AstNode *node);
+
+/* ---- elab_text.c: strings with values in them -------------------------------------------------------------
+ */
+Value elab_interpolation(Elaborator *e, const AstNode *node);
+/* A TEXT whose values are all known by now as a STRING; anything else unchanged. */
+Value elab_known_text(Elaborator *e, Value value, Span span);
+/* Makes two strings of different branches TEXTs with the same pieces; false where that cannot be. */
+bool elab_match_texts(Elaborator *e, Value *yes, Value *no, IrRegion *no_region);
+Value elab_text_equality(Elaborator *e, Value left, Value right, Span span); /* a scalar bool */
 
 /* ---- elab_builtin*.c --------------------------------------------------------------------------------------
  */

@@ -39,7 +39,7 @@ const Builtin *elab_builtin_at(uint32_t index) {
 
 /* Names that are only an op of the IR, not a function of the language. */
 static bool is_hidden(const Builtin *builtin) {
-    return builtin->op == OP_philox;
+    return builtin->op == OP_philox || builtin->op == OP_whole_sum;
 }
 
 const Builtin *elab_find_builtin(const char *name) {
@@ -100,8 +100,7 @@ static Value fallback_value(Elaborator *e, const SignatureParameter *p) {
 }
 
 static Value rest_tuple(Elaborator *e, const Argument *arguments, uint32_t count) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+    ValueTuple *tuple = elab_tuple(e, count);
     for (uint32_t i = 0; i < count; i++)
         tuple->items[i] = arguments[i].value;
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
@@ -122,7 +121,9 @@ static bool place_keyword(Elaborator *e, BuiltinCall *call, const SignatureParam
             vec_push(e->arena, &call->keywords, *argument);
             return true;
         }
-        if (p->length != argument->name->length || memcmp(p->name, argument->name->text, p->length))
+        bool is_free = p->takes_rest && k + 1 < call->count && parameters[k + 1].takes_keywords;
+        if (is_free || p->length != argument->name->length ||
+            memcmp(p->name, argument->name->text, p->length))
             continue;
         if (call->given[k] && !p->takes_rest)
             elab_fail(e, DIAG_E0204, argument->span, "the argument `%s` is given twice",

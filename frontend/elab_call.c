@@ -155,6 +155,8 @@ Value elab_call_value(Elaborator *e, Value callee, Argument *arguments, uint32_t
         return elab_call_closure(e, callee.function, arguments, count, span);
     case VALUE_BUILTIN:
         return elab_call_builtin(e, callee.builtin, arguments, count, span);
+    case VALUE_MAPPED:
+        return elab_call_mapped(e, callee.tuple, arguments, count, span);
     case VALUE_DERIVATIVE:
         return elab_call_derivative(e, callee.derivative, arguments, count, span);
     case VALUE_DTYPE:
@@ -187,17 +189,10 @@ static Value list_argument(Elaborator *e, Value callee, const AstNode *node) {
                  !strncmp(callee.builtin->signature, "tensors", 7);
     if (!joins)
         return elab_expression(e, node);
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){node->child_count, ARENA_ARRAY(e->arena, Value, node->child_count)};
+    ValueTuple *tuple = elab_tuple(e, node->child_count);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = elab_expression(e, node->children[i]);
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
-}
-
-/* `print` reads interpolated strings itself. */
-static bool is_interpolated(Value callee, const AstNode *node) {
-    return node->kind == AST_INTERPOLATION && callee.kind == VALUE_BUILTIN &&
-           !strcmp(callee.builtin->name, "print");
 }
 
 Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const AstNode *piped_node) {
@@ -225,8 +220,7 @@ Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const As
         const AstNode *value = is_keyword ? ast_keyword_value(argument) : argument;
         arguments[count] =
             (Argument){.name = is_keyword ? argument->name : NULL, .node = value, .span = value->span};
-        arguments[count].value =
-            is_interpolated(callee, value) ? value_of_kind(VALUE_UNIT) : list_argument(e, callee, value);
+        arguments[count].value = list_argument(e, callee, value);
         is_poisoned = is_poisoned || value_is(arguments[count].value, VALUE_POISON);
         count++;
     }

@@ -160,8 +160,8 @@ static Factor from_matrix(Product *p, IrNode *x, uint32_t batch, uint32_t rows, 
 
 static bool multiply(Product *p, const Factor *a, const Factor *b, uint32_t summed, Factor *out) {
     uint32_t batch = a->set & b->set & ~summed, rows = a->set & ~b->set, columns = b->set & ~a->set;
-    if (batch && !rows && !columns)
-        return false; /* rows of products: one fused kernel reads each element once */
+    if (!rows && !columns)
+        return false; /* products of vectors, one or rows of them: one fused kernel reads each element once */
     bool swap = rows && columns && (columns & -columns) < (rows & -rows);
     if (!rows != !columns) { /* a matrix and a vector: the matrix as it lies in memory */
         IrNode *left = grouped(p, rows ? a : b, (uint32_t[]){batch, rows | columns, summed});

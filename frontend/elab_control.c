@@ -148,8 +148,7 @@ Value elab_logical(Elaborator *e, const AstNode *node) {
 static Value strengthen_all(Elaborator *e, Value value, bool keeps_scalars) {
     if (value.kind != VALUE_TUPLE)
         return keeps_scalars && elab_is_scalar(value) ? value : elab_strengthen(value);
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){value.tuple->count, ARENA_ARRAY(e->arena, Value, value.tuple->count)};
+    ValueTuple *tuple = elab_tuple_like(e, value.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = strengthen_all(e, value.tuple->items[i], keeps_scalars);
     value.tuple = tuple;
@@ -213,7 +212,8 @@ static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span sp
     if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON))
         return value;
     bool was_tensor = elab_dtype_of(old, &dtype);
-    if (was_tensor ? !elab_rank_of(value, &new_rank) : value.kind != old.kind)
+    bool are_texts = value_is_text(old) && value_is_text(value);
+    if (was_tensor ? !elab_rank_of(value, &new_rank) : value.kind != old.kind && !are_texts)
         return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s", name->text,
                          elab_kind_text(e, old), elab_kind_text(e, value));
     if (was_tensor) {
@@ -223,13 +223,12 @@ static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span sp
                              name->text, elab_type_text(e, old), elab_type_text(e, value));
         return elab_coerce(e, value, dtype, span, DIAG_E0207, arena_format(e->arena, "`%s`", name->text));
     }
-    if (old.kind != VALUE_TUPLE)
+    if (old.kind != VALUE_TUPLE && old.kind != VALUE_RECORD)
         return value;
-    if (old.tuple->count != value.tuple->count)
+    if (!elab_same_form(old.tuple, value.tuple))
         return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s", name->text,
                          elab_kind_text(e, old), elab_kind_text(e, value));
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){old.tuple->count, ARENA_ARRAY(e->arena, Value, old.tuple->count)};
+    ValueTuple *tuple = elab_tuple_like(e, old.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = kept_type(e, name, old.tuple->items[i], value.tuple->items[i], span);
     value.tuple = tuple;

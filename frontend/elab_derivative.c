@@ -134,8 +134,7 @@ static bool adjoints(Elaborator *e, const NodeList *outputs, IrNode *const *seed
 }
 
 static Value pair(Elaborator *e, Value first, Value second) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){2, ARENA_ARRAY(e->arena, Value, 2)};
+    ValueTuple *tuple = elab_tuple(e, 2);
     tuple->items[0] = first;
     tuple->items[1] = second;
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
@@ -143,8 +142,7 @@ static Value pair(Elaborator *e, Value first, Value second) {
 
 static Value as_arguments(Elaborator *e, const Derivative *d, const Differentiated *chosen, uint32_t count,
                           IrNode *const *nodes) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+    ValueTuple *tuple = elab_tuple(e, count);
     uint32_t next = 0;
     for (uint32_t i = 0; i < count; i++)
         tuple->items[i] = elab_strengthen(elab_rebuild(e, chosen[i].value, nodes, &next));

@@ -82,7 +82,7 @@ static bool constant_dim(Elaborator *e, const AstNode *dim, int64_t *out) {
     return elab_constant_int(value, out);
 }
 
-/* C text of `2*n+1` over the dim names; NULL when it uses something else. */
+/* The text of `2*n+1` over the dim names; NULL when it uses something else. */
 static bool formula(Export *x, const AstNode *dim, TextBuffer *text) {
     int64_t value;
     if (constant_dim(x->e, dim, &value)) {
@@ -100,7 +100,7 @@ static bool formula(Export *x, const AstNode *dim, TextBuffer *text) {
     const char *spelling = dim->operator== AST_OPERATOR_ADD         ? " + "
                            : dim->operator== AST_OPERATOR_SUB       ? " - "
                            : dim->operator== AST_OPERATOR_MUL       ? " * "
-                           : dim->operator== AST_OPERATOR_FLOOR_DIV ? " / "
+                           : dim->operator== AST_OPERATOR_FLOOR_DIV ? " // "
                                                                     : NULL;
     if (!spelling)
         return false;
@@ -114,11 +114,19 @@ static bool formula(Export *x, const AstNode *dim, TextBuffer *text) {
 
 static const char *c_name(Elaborator *e, const char *name) {
     static const char *const reserved[] = {
-        "auto",   "break",    "case",   "char",   "const",    "continue", "default", "do",
-        "double", "else",     "enum",   "extern", "float",    "for",      "goto",    "if",
-        "inline", "int",      "long",   "out",    "register", "restrict", "return",  "short",
-        "signed", "sizeof",   "static", "struct", "switch",   "typedef",  "union",   "unsigned",
-        "void",   "volatile", "while",  "bool",   "_Bool"};
+        /* of C, and of the macros that the header includes */
+        "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
+        "extern", "float", "for", "goto", "if", "inline", "int", "long", "out", "register", "restrict",
+        "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned",
+        "void", "volatile", "while", "bool", "_Bool", "true", "false",
+        /* of C++, whose compilers read the header too */
+        "alignas", "alignof", "and", "and_eq", "asm", "bitand", "bitor", "catch", "char8_t", "char16_t",
+        "char32_t", "class", "compl", "concept", "consteval", "constexpr", "constinit", "const_cast",
+        "co_await", "co_return", "co_yield", "decltype", "delete", "dynamic_cast", "explicit", "export",
+        "friend", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
+        "or_eq", "private", "protected", "public", "reinterpret_cast", "requires", "static_assert",
+        "static_cast", "template", "this", "thread_local", "throw", "try", "typeid", "typename", "using",
+        "virtual", "wchar_t", "xor", "xor_eq"};
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (!strcmp(name, reserved[i]))
             return arena_format(e->arena, "%s_", name);

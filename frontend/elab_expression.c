@@ -33,10 +33,8 @@ static Value elab_dtype_name(Elaborator *e, const AstNode *node) {
     return value;
 }
 
-static Value elab_tuple(Elaborator *e, const AstNode *node) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    tuple->count = node->child_count;
-    tuple->items = ARENA_ARRAY(e->arena, Value, node->child_count);
+static Value elab_tuple_expression(Elaborator *e, const AstNode *node) {
+    ValueTuple *tuple = elab_tuple(e, node->child_count);
     for (uint32_t i = 0; i < node->child_count; i++)
         tuple->items[i] = elab_expression(e, node->children[i]);
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
@@ -67,7 +65,7 @@ static const Op operator_ops[AST_OPERATOR_COUNT] = {
 static int compare_static(Value left, Value right) {
     if (left.kind != right.kind) {
         bool is_absent = left.kind == VALUE_NONE || right.kind == VALUE_NONE;
-        return is_absent || left.kind == VALUE_STRING || right.kind == VALUE_STRING ? 0 : -1;
+        return is_absent || value_is_text(left) || value_is_text(right) ? 0 : -1;
     }
     switch (left.kind) {
     case VALUE_NONE:
@@ -99,6 +97,15 @@ static Value compare_tuples(Elaborator *e, const AstNode *node, AstOperator oper
 static Value equality(Elaborator *e, const AstNode *node, AstOperator operator, Value left, Value right,
                       bool *done) {
     *done = true;
+    left = elab_known_text(e, left, node->span);
+    right = elab_known_text(e, right, node->span);
+    if (value_is_text(left) && value_is_text(right) && left.kind + right.kind != 2 * VALUE_STRING) {
+        OperandInfo info = {node->span, NULL};
+        Value equal = elab_text_equality(e, left, right, node->span);
+        return operator== AST_OPERATOR_EQ || value_is(equal, VALUE_POISON)
+                   ? equal
+                   : elab_elementwise(e, OP_logical_not, &equal, &info, node->span);
+    }
     int same = compare_static(left, right);
     if (same >= 0)
         return elab_constant(DTYPE_bool, (same == 1) == (operator== AST_OPERATOR_EQ), false);
@@ -179,8 +186,7 @@ static Value elab_range(Elaborator *e, const AstNode *node) {
     end = elab_index_scalar(e, end, ast_range_stop(node)->span, "the end of a range");
     if (value_is(begin, VALUE_POISON) || value_is(end, VALUE_POISON))
         return elab_poison();
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){2, ARENA_ARRAY(e->arena, Value, 2)};
+    ValueTuple *tuple = elab_tuple(e, 2);
     tuple->items[0] = begin;
     tuple->items[1] = end;
     return (Value){.kind = VALUE_RANGE, .tuple = tuple};
@@ -245,37 +251,62 @@ IrNode *elab_drop_unit_axis(Elaborator *e, IrNode *x, uint32_t axis) {
     return ir_slice(&e->b, x, starts, extents, steps, drop);
 }
 
+/* The product of two vectors of floats is a reduction like any other: it fuses with what makes them.  It
+ * accumulates as every contraction does, f32 in f32, and 16-bit floats in f32 too. */
+static Value inner_product(Elaborator *e, IrNode **sides, IrNode *extent, Dtype dtype) {
+    Dtype wide = dtype == DTYPE_f64 ? DTYPE_f64 : DTYPE_f32;
+    uint32_t axis = 0;
+    for (int i = 0; i < 2; i++)
+        sides[i] = elab_cast(e, elab_with_dims(e, sides[i], &extent, 1), wide);
+    IrNode *product = ir_binary(&e->b, OP_mul, sides[0], sides[1]);
+    return value_tensor(elab_cast(e, ir_reduce(&e->b, OP_sum, product, &axis, 1, wide, wide), dtype));
+}
+
+/* The operands of `@` as nodes of their common dtype. */
+static bool matmul_operands(Elaborator *e, const Value *values, const OperandInfo *infos, Span span,
+                            IrNode **sides, Dtype *dtype) {
+    *dtype = elab_common_dtype(values, 2);
+    for (int i = 0; i < 2; i++) {
+        if (ir_rank(values[i].node) == 0) {
+            elab_fail(e, DIAG_E0203, infos[i].span, "an operand of `@` must be a vector or a matrix, not %s",
+                      elab_type_text(e, values[i]));
+            return false;
+        }
+        sides[i] = elab_cast(e, values[i].node, *dtype);
+    }
+    if (*dtype == DTYPE_bool) {
+        elab_fail(e, DIAG_E0202, span, "`@` is not defined for %s", dtype_name(*dtype));
+        return false;
+    }
+    return true;
+}
+
 Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *infos, Span span) {
     Value values[2] = {elab_node(e, left), elab_node(e, right)};
     IrNode *sides[2];
-    Dtype dtype = elab_common_dtype(values, 2);
+    Dtype dtype;
     elab_at(e, span);
-    for (int i = 0; i < 2; i++) {
-        if (ir_rank(values[i].node) == 0)
-            return elab_fail(e, DIAG_E0203, infos[i].span,
-                             "an operand of `@` must be a vector or a matrix, not %s",
-                             elab_type_text(e, values[i]));
-        sides[i] = elab_cast(e, values[i].node, dtype);
-    }
-    if (dtype == DTYPE_bool)
-        return elab_fail(e, DIAG_E0202, span, "`@` is not defined for %s", dtype_name(dtype));
+    if (!matmul_operands(e, values, infos, span, sides, &dtype))
+        return elab_poison();
     bool is_vector[2] = {ir_rank(sides[0]) == 1, ir_rank(sides[1]) == 1};
-    if (is_vector[0])
-        sides[0] = elab_with_unit_axis(e, sides[0], 0);
-    if (is_vector[1])
-        sides[1] = elab_with_unit_axis(e, sides[1], 1);
-    uint32_t last = ir_rank(sides[0]) - 1, inner = ir_rank(sides[1]) - 2;
-    IrNode *dims[2] = {sides[0]->types[0].dims[last], sides[1]->types[0].dims[inner]};
+    uint32_t inner = is_vector[1] ? 0 : ir_rank(sides[1]) - 2;
+    IrNode *dims[2] = {sides[0]->types[0].dims[ir_rank(sides[0]) - 1], sides[1]->types[0].dims[inner]};
     IrNode *same = elab_same_extent(e, dims[0], dims[1], "inner sizes of `@` differ");
     if (!same) {
         elab_shape_error(e, span, "@", values, infos, 2,
                          elab_sizes_note(e, "inner sizes", dims[0], infos[0].node, dims[1], infos[1].node));
         return elab_poison();
     }
+    if (is_vector[0] && is_vector[1] && dtype_is_float(dtype))
+        return inner_product(e, sides, same, dtype);
+    if (is_vector[0])
+        sides[0] = elab_with_unit_axis(e, sides[0], 0);
+    if (is_vector[1])
+        sides[1] = elab_with_unit_axis(e, sides[1], 1);
     for (int i = 0; i < 2; i++) {
         IrNode *full[IR_MAX_RANK];
         elab_copy_dims(full, sides[i]);
-        full[i == 0 ? last : inner] = same;
+        full[i == 0 ? ir_rank(sides[0]) - 1 : inner] = same;
         sides[i] = elab_with_dims(e, sides[i], full, ir_rank(sides[i]));
     }
     if (!elab_broadcast_batch(e, sides, "@")) {
@@ -415,14 +446,12 @@ static Value elab_array(Elaborator *e, const AstNode *node) {
     for (uint32_t i = 0; i < count; i++) {
         elements[i] = elab_expression(e, node->children[i]);
         infos[i] = (OperandInfo){node->children[i]->span, node->children[i]};
-        others += elements[i].kind == VALUE_STRING || elements[i].kind == VALUE_FUNCTION ||
+        others += value_is_text(elements[i]) || elements[i].kind == VALUE_FUNCTION ||
                   elements[i].kind == VALUE_BUILTIN || elements[i].kind == VALUE_DERIVATIVE ||
                   elements[i].kind == VALUE_TUPLE;
     }
     if (count && others == count) {
-        ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-        *tuple = (ValueTuple){count, elements};
-        return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
+        return (Value){.kind = VALUE_TUPLE, .tuple = elab_tuple_of(e, count, elements)};
     }
     return elab_array_of(e, elements, infos, count, node->span);
 }
@@ -454,7 +483,7 @@ static Value elab_dispatch(Elaborator *e, const AstNode *node) {
     case AST_STRING:
         return elab_literal(e, node);
     case AST_TUPLE:
-        return elab_tuple(e, node);
+        return elab_tuple_expression(e, node);
     case AST_ARRAY:
         return elab_array(e, node);
     case AST_CALL:
@@ -488,7 +517,7 @@ static Value elab_dispatch(Elaborator *e, const AstNode *node) {
     case AST_IMAGINARY:
         return elab_imaginary(e, node);
     case AST_INTERPOLATION:
-        return elab_unsupported(e, node->span, "an interpolated string outside `print`");
+        return elab_interpolation(e, node);
     case AST_ERROR:
         return elab_poison();
     default:

@@ -20,9 +20,8 @@ static IrNode *at_least_zero(Elaborator *e, IrNode *x) {
  * --------------------------------------------------------------------------------------------------- */
 
 Value elab_shape(Elaborator *e, Value x) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
     x = elab_node(e, x);
-    *tuple = (ValueTuple){ir_rank(x.node), ARENA_ARRAY(e->arena, Value, ir_rank(x.node))};
+    ValueTuple *tuple = elab_tuple(e, ir_rank(x.node));
     for (uint32_t k = 0; k < tuple->count; k++) {
         int64_t known;
         IrNode *extent = x.node->types[0].dims[k];
@@ -47,6 +46,8 @@ Value elab_transpose(Elaborator *e, Value x) {
 bool elab_find_field(Elaborator *e, Value base, Name name, Value *out) {
     Dtype dtype;
     uint32_t rank;
+    if (base.kind == VALUE_RECORD)
+        return elab_record_field(e, base.tuple, name, out);
     if (!elab_dtype_of(base, &dtype) || !elab_rank_of(base, &rank))
         return false;
     if (name_is(name, "shape"))
@@ -73,6 +74,8 @@ Value elab_field(Elaborator *e, const AstNode *node) {
         return value_is(base, VALUE_POISON) ? base : out;
     if (name_is(node->name, "nnz"))
         return elab_unsupported(e, elab_mark(node), "a sparse matrix");
+    if (base.kind == VALUE_RECORD)
+        return elab_no_field(e, base, node->name->text, elab_mark(node));
     return elab_fail(e, DIAG_E0110, elab_mark(node), "%s has no field `%s`", elab_kind_text(e, base),
                      node->name->text);
 }
@@ -556,8 +559,8 @@ static Value index_tuple(Elaborator *e, const AstNode *node, const ValueTuple *t
         if (!tuple_bound(e, ast_slice_start(subscript), 0, count, &index) ||
             !tuple_bound(e, ast_slice_stop(subscript), count, count, &stop))
             return elab_poison();
-        ValueTuple *part = ARENA_NEW(e->arena, ValueTuple);
-        *part = (ValueTuple){stop > index ? (uint32_t)(stop - index) : 0, tuple->items + index};
+        ValueTuple *part =
+            elab_tuple_of(e, stop > index ? (uint32_t)(stop - index) : 0, tuple->items + index);
         return (Value){.kind = VALUE_TUPLE, .tuple = part};
     }
     Value value = elab_expression(e, subscript);
@@ -577,6 +580,8 @@ Value elab_index(Elaborator *e, const AstNode *node) {
         return base;
     if (base.kind == VALUE_TUPLE)
         return index_tuple(e, node, base.tuple);
+    if (base.kind == VALUE_RECORD)
+        return elab_index_record(e, node, base);
     base = elab_tensor(e, base, ast_index_base(node)->span, "what is indexed");
     return value_is(base, VALUE_POISON) ? base : index_dense(e, node, base);
 }

@@ -145,9 +145,16 @@ static bool carried_results(Elaborator *e, Carried *c, Span span) {
             return false;
         Value value = elab_flatten(e, binding->value, &results), again = value;
         uint32_t next = first;
-        if (results.count <= c->parameters.count)
+        NodeList wanted = {0};
+        elab_flatten(e, c->values[i], &wanted);
+        if (results.count - first == wanted.count)
             again = elab_rebuild(e, c->values[i], results.items, &next);
-        if (next != results.count || !elab_same_value(again, value)) {
+        if (value_is_text(value) &&
+            (results.count - first != wanted.count || !elab_same_value(again, value))) {
+            elab_unsupported(e, span, "a string that a loop changes");
+            return false;
+        }
+        if (results.count - first != wanted.count || !elab_same_value(again, value)) {
             elab_fail(e, DIAG_E0208, span,
                       "in a loop `%s` keeps its type: it is %s before an iteration, %s after it",
                       binding->name->text, elab_kind_text(e, c->values[i]), elab_kind_text(e, value));

@@ -46,8 +46,7 @@ Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
     if (value_has_node(value)) {
         vec_push(e->arena, nodes, value.node);
     } else if (value_has_items(value)) {
-        ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-        *tuple = (ValueTuple){value.tuple->count, ARENA_ARRAY(e->arena, Value, value.tuple->count)};
+        ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
             tuple->items[i] = elab_flatten(e, value.tuple->items[i], nodes);
         value.tuple = tuple;
@@ -59,8 +58,7 @@ Value elab_rebuild(Elaborator *e, Value value, IrNode *const *nodes, uint32_t *n
     if (value_has_node(value)) {
         value.node = nodes[(*next)++];
     } else if (value_has_items(value)) {
-        ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-        *tuple = (ValueTuple){value.tuple->count, ARENA_ARRAY(e->arena, Value, value.tuple->count)};
+        ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
             tuple->items[i] = elab_rebuild(e, value.tuple->items[i], nodes, next);
         value.tuple = tuple;
@@ -91,7 +89,10 @@ bool elab_same_value(Value a, Value b) {
         return a.length == b.length && !memcmp(a.text, b.text, a.length);
     case VALUE_RANGE:
     case VALUE_TUPLE:
-        if (a.tuple->count != b.tuple->count)
+    case VALUE_RECORD:
+    case VALUE_TEXT:
+    case VALUE_MAPPED:
+        if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) || !elab_same_form(a.tuple, b.tuple))
             return false;
         for (uint32_t i = 0; i < a.tuple->count; i++)
             if (!elab_same_value(a.tuple->items[i], b.tuple->items[i]))
@@ -160,13 +161,15 @@ static Value join_values(Elaborator *e, Join *join, Value yes, Value no) {
         return leaf(e, join, yes.node, no.node, VALUE_TOKEN, false);
     if (elab_dtype_of(yes, &dtype) && elab_dtype_of(no, &dtype))
         return join_tensors(e, join, yes, no);
-    if (!value_has_items(yes) || yes.kind != no.kind || yes.tuple->count != no.tuple->count)
+    if (value_is_text(yes) && value_is_text(no) && !elab_match_texts(e, &yes, &no, join->no->region))
+        return elab_unsupported(e, join->span, "an `if` between two strings with different values in them");
+    if (!value_has_items(yes) || yes.kind != no.kind || !elab_same_form(yes.tuple, no.tuple))
         return join_error(e, join, yes, no);
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){yes.tuple->count, ARENA_ARRAY(e->arena, Value, yes.tuple->count)};
+    ValueTuple *tuple = elab_tuple_like(e, yes.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = join_values(e, join, yes.tuple->items[i], no.tuple->items[i]);
-    return (Value){.kind = yes.kind, .tuple = tuple};
+    yes.tuple = tuple;
+    return yes;
 }
 
 static Value fill_leaves(Elaborator *e, Value value, IrNode *node, uint32_t *next) {

@@ -3,8 +3,7 @@
 #include "frontend/elab_builtin.h"
 
 static Value tuple_of(Elaborator *e, const Value *items, uint32_t count) {
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+    ValueTuple *tuple = elab_tuple(e, count);
     for (uint32_t i = 0; i < count; i++)
         tuple->items[i] = items[i];
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};

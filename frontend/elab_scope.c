@@ -198,7 +198,7 @@ typedef struct Nearest {
 } Nearest;
 
 static void consider(Nearest *nearest, const char *name) {
-    uint32_t d = name ? distance(nearest->wanted, name, nearest->distance) : 99;
+    uint32_t d = name && *name ? distance(nearest->wanted, name, nearest->distance) : 99;
     if (d < nearest->distance) {
         nearest->distance = d;
         nearest->best = name;
@@ -216,13 +216,42 @@ static bool is_planned(const char *name) {
     return false;
 }
 
+/* What other languages call something that GMX has, for the hint. */
+static const char *foreign_hint(Name name) {
+    static const struct {
+        const char *name, *hint;
+    } names[] = {
+        {"True", "GMX writes `true`"},
+        {"False", "GMX writes `false`"},
+        {"null", "GMX writes `None`"},
+        {"nil", "GMX writes `None`"},
+        {"int", "the dtype is spelled with its size: `i64(x)` truncates"},
+        {"float", "the dtype is spelled with its size: `f64(x)`"},
+        {"double", "the dtype is spelled with its size: `f64(x)`"},
+        {"complex", "the dtype is spelled with its size: `c128(x)`"},
+        {"str", "text of a value is written \"{x}\""},
+        {"range", "a range is written `0..n`; `arange(0, n, 2)` has a step"},
+        {"np", "library functions have no prefix: `zeros(3)`"},
+        {"numpy", "library functions have no prefix: `zeros(3)`"},
+        {"torch", "library functions have no prefix: `zeros(3)`"},
+        {"def", "a function is declared with `fn name(x) = …`"},
+        {"lambda", "an anonymous function is written `fn(x) = …`"},
+        {"elif", "GMX writes `else if`"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (name_is(name, names[i].name))
+            return names[i].hint;
+    return NULL;
+}
+
 Value elab_unknown_name(Elaborator *e, Name name, Span span, const char *what) {
     uint32_t length = name->length;
+    const char *hint = foreign_hint(name);
     if (e->misses_import && e->sink->error_count)
         return elab_poison();
     if (is_planned(name->text))
         return elab_unsupported(e, span, arena_format(e->arena, "`%s`", name->text));
-    Nearest nearest = {name->text, NULL, length <= 3 ? 2 : length <= 6 ? 3 : 4};
+    Nearest nearest = {name->text, NULL, length <= 1 ? 1 : length <= 3 ? 2 : length <= 6 ? 3 : 4};
     for (Scope *scope = e->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->bindings.count; i++)
             if (scope->bindings.items[i]->name->text[0] != '%')
@@ -235,7 +264,9 @@ Value elab_unknown_name(Elaborator *e, Name name, Span span, const char *what) {
         consider(&nearest, elab_builtin_at(i)->alias);
     }
     Diag *diag = diag_error(e->sink, DIAG_E0110, span, "unknown %s `%s`", what, name->text);
-    if (nearest.best)
+    if (hint)
+        diag_note(e->sink, diag, "%s", hint);
+    else if (nearest.best)
         diag_note(e->sink, diag, "the nearest name is `%s`", nearest.best);
     return elab_poison();
 }

@@ -459,8 +459,7 @@ Value builtin_last_axes(Elaborator *e, BuiltinCall *call) {
     if (!elab_is_scalar(call->values[1]) &&
         !elab_elements(e, call->values[1], call->spans[1], "a shape", &items, &count))
         return elab_poison();
-    ValueTuple *axes = ARENA_NEW(e->arena, ValueTuple);
-    *axes = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+    ValueTuple *axes = elab_tuple(e, count);
     uint32_t rank = ir_rank(x.node);
     for (uint32_t i = 0; i < count; i++) {
         Value size = elab_index_scalar(e, items[i], call->spans[1], "a size");

@@ -142,8 +142,7 @@ static bool check_rest(Elaborator *e, const AstNode *dim, IrNode **dims, uint32_
     if (!dim->name || !(d->phases & PHASE_BIND))
         return true;
     if (!binding) {
-        ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-        *tuple = (ValueTuple){count, ARENA_ARRAY(e->arena, Value, count)};
+        ValueTuple *tuple = elab_tuple(e, count);
         for (uint32_t i = 0; i < count; i++)
             tuple->items[i] = value_weak(dims[i]);
         if (d->may_bind)
@@ -243,8 +242,7 @@ static Value declared_tuple(Elaborator *e, const AstNode *type, Value value, con
     }
     if (value.kind != VALUE_TUPLE || value.tuple->count != type->child_count)
         return wrong_type(e, DIAG_E0201, type, value, d);
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){type->child_count, ARENA_ARRAY(e->arena, Value, type->child_count)};
+    ValueTuple *tuple = elab_tuple(e, type->child_count);
     for (uint32_t i = 0; i < type->child_count; i++)
         tuple->items[i] = declared(e, type->children[i], value.tuple->items[i], d);
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};

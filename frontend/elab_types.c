@@ -169,6 +169,19 @@ static const char *tuple_text(Elaborator *e, const ValueTuple *tuple) {
     return text.text;
 }
 
+static const char *record_text(Elaborator *e, const ValueTuple *record) {
+    TextBuffer text = {.arena = e->sink->arena};
+    uint32_t shown = record->count <= 8 ? record->count : 6;
+    text_add(&text, "record(");
+    for (uint32_t i = 0; i < shown; i++)
+        text_format(&text, "%s%s: %s", i ? ", " : "", record->names[i]->text,
+                    elab_type_text(e, record->items[i]));
+    if (shown < record->count)
+        text_format(&text, ", and %u more", record->count - shown);
+    text_add(&text, ")");
+    return text.text;
+}
+
 const char *elab_type_text(Elaborator *e, Value value) {
     switch (value.kind) {
     case VALUE_TENSOR:
@@ -179,15 +192,20 @@ const char *elab_type_text(Elaborator *e, Value value) {
         return slot_text(e, value.slot);
     case VALUE_TUPLE:
         return tuple_text(e, value.tuple);
+    case VALUE_RECORD:
+        return record_text(e, value.tuple);
     case VALUE_NONE:
         return "None";
     case VALUE_STRING:
+    case VALUE_TEXT:
         return "string";
     case VALUE_DTYPE:
         return "dtype";
     case VALUE_FUNCTION:
         return value.function->name ? arena_format(e->sink->arena, "fn %s", value.function->name->text)
                                     : "fn";
+    case VALUE_MAPPED:
+        return arena_format(e->sink->arena, "vmap(%s)", elab_type_text(e, value.tuple->items[0]));
     case VALUE_BUILTIN:
         return arena_format(e->sink->arena, "fn %s", value.builtin->name);
     case VALUE_DERIVATIVE:
@@ -204,6 +222,7 @@ const char *elab_type_text(Elaborator *e, Value value) {
 const char *elab_kind_text(Elaborator *e, Value value) {
     switch (value.kind) {
     case VALUE_STRING:
+    case VALUE_TEXT:
         return "a string";
     case VALUE_DTYPE:
         return "a dtype";
@@ -215,6 +234,8 @@ const char *elab_kind_text(Elaborator *e, Value value) {
         return "a range";
     case VALUE_TUPLE:
         return arena_format(e->sink->arena, "a tuple %s", tuple_text(e, value.tuple));
+    case VALUE_RECORD:
+        return arena_format(e->sink->arena, "a %s", record_text(e, value.tuple));
     default:
         return elab_type_text(e, value);
     }
@@ -535,6 +556,19 @@ static Dtype operand_dtype(Op op, const Value *operands, uint32_t count) {
     return elab_common_dtype(floats, count);
 }
 
+/* As NumPy, a comparison with a literal that the other side's dtype cannot hold is no error: it is decided in
+ * a dtype that holds both (f64 orders integers that lie on different sides of the range of one of them). */
+static Dtype comparison_dtype(Op op, const Value *operands, Dtype dtype) {
+    Dtype from;
+    if (op_info[op].dtype != RULE_BOOL || op_info[op].arity != 2 || !dtype_is_integer(dtype))
+        return dtype;
+    for (uint32_t i = 0; i < 2; i++)
+        if (operands[i].kind == VALUE_CONSTANT && operands[i].is_weak && elab_dtype_of(operands[i], &from) &&
+            dtype_is_integer(from) && from != dtype && !integer_fits((int64_t)operands[i].bits, from, dtype))
+            return dtype == DTYPE_u64 || from == DTYPE_u64 ? DTYPE_f64 : DTYPE_i64;
+    return dtype;
+}
+
 Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos, Span span) {
     uint32_t count = op_info[op].arity, first = op == OP_where;
     bool is_weak = true;
@@ -547,6 +581,7 @@ Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const Operan
     Dtype dtype;
     if (!elementwise_dtype(e, op, operand_dtype(op, operands + first, count - first), span, &dtype))
         return elab_poison();
+    dtype = comparison_dtype(op, operands, dtype);
     if (is_negative_power(op, operands, dtype))
         return elab_fail(e, DIAG_E0307, span, "an integer to a negative power is not an integer");
     if (elab_fold(e, op, operands, count, &folded))

@@ -136,8 +136,7 @@ static Value outlive(Elaborator *e, Value value, Name name) {
         return (Value){
             .kind = VALUE_SLOT, .is_weak = value.is_weak, .slot = result_slot(e, value.node, name)};
     if (value_has_items(value)) {
-        ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-        *tuple = (ValueTuple){value.tuple->count, ARENA_ARRAY(e->arena, Value, value.tuple->count)};
+        ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
             tuple->items[i] = outlive(e, value.tuple->items[i], name);
         value.tuple = tuple;

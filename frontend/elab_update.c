@@ -262,8 +262,7 @@ static Value updated_tuple(Elaborator *e, const Update *update, Value base, cons
         value = elab_binary(e, update->node, update->operator, * item, update->value);
     else
         value = update->value;
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){base.tuple->count, ARENA_ARRAY(e->arena, Value, base.tuple->count)};
+    ValueTuple *tuple = elab_tuple_like(e, base.tuple);
     for (uint32_t i = 0; i < tuple->count; i++)
         tuple->items[i] = &base.tuple->items[i] == item ? value : base.tuple->items[i];
     base.tuple = tuple;
@@ -412,8 +411,7 @@ Value builtin_nonzero(Elaborator *e, BuiltinCall *call) {
         return elab_fail(e, DIAG_E0203, call->spans[0], "`nonzero` needs a tensor with an axis");
     elab_at(e, call->span);
     IrNode *where = ir_nonzero(&e->b, elab_cast(e, x.node, DTYPE_bool));
-    ValueTuple *tuple = ARENA_NEW(e->arena, ValueTuple);
-    *tuple = (ValueTuple){rank, ARENA_ARRAY(e->arena, Value, rank)};
+    ValueTuple *tuple = elab_tuple(e, rank);
     for (uint32_t k = 0; k < rank; k++)
         tuple->items[k] = value_tensor(elab_mask_row(e, where, k));
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};

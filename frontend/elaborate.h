@@ -21,9 +21,12 @@
 /* What elaboration asks of its driver.  Any function may be NULL: the construct is then an error. */
 typedef struct ElabHost {
     void *user;
-    /* `load(path)`: reads the file, or only its header in `gmx check`, and fills in the slot (dtype, rank,
-     * shape, is_known, tensor).  False after it reported; *is_unknown: nothing to report, nothing known. */
-    bool (*load)(void *user, const char *path, Span span, ElabSlot *slot, bool *is_unknown);
+    /* `load(path)`: reads the file, or only its header in `gmx check`, and gives its one array, or a record
+     * of several, as slots from elab_slot_new.  False after it reported; POISON: nothing to report, nothing
+     * known. */
+    bool (*load)(void *user, const char *path, Span span, Value *out);
+    /* Whether such a file can be written, before the unit runs; false after it reported. */
+    bool (*can_save)(void *user, const char *path, bool has_names, Span span);
     /* `import path`: the parsed file, or NULL.  Sets *is_known when it was imported before; reports cycles
      * and missing files itself (and then returns NULL with *is_known unset). */
     AstNode *(*import)(void *user, const char *path, Span span, bool *is_known);
@@ -31,6 +34,9 @@ typedef struct ElabHost {
     /* A global that an export reads: runs the pending unit if needed, so that its slots have `data` (the
      * tensor's elements in C order).  False after it reported. */
     bool (*bake)(void *user, ElabSlot *slot, Span span);
+    /* A TEXT whose values are constants and slots with tensors, as a string that lives as long as the
+     * elaborator.  False after it reported. */
+    bool (*format)(void *user, Value text, Span span, const char **out, uint32_t *length);
 } ElabHost;
 
 typedef struct Elaborator Elaborator;
@@ -45,6 +51,8 @@ typedef struct ElabOptions {
     bool show_values;    /* a top-level value is shown, not an unused value */
 } ElabOptions;
 
+/* A TEXT as a template for gmxrt_format_template over its values. */
+const char *elab_text_template(Arena *arena, Value text);
 Elaborator *elab_new(const ElabOptions *options);
 void elab_set_sink(Elaborator *e, DiagSink *sink);
 void elab_set_show_values(Elaborator *e, bool show_values);
@@ -58,9 +66,7 @@ typedef struct ElabEffect { /* done by the driver after the unit ran, in order *
     ElabEffectKind kind;
     const char *path;
     Span span;
-    Value value; /* slots once the unit ended */
-    Name *names; /* save("f.npz", a=x): one per element of the tuple `value`; else NULL */
-    uint32_t name_count;
+    Value value; /* a tensor, or a RECORD of tensors; slots once the unit ended */
 } ElabEffect;
 
 typedef struct ElabBinding { /* one parameter or result of the unit's function */
@@ -96,6 +102,8 @@ void elab_abandon_unit(Elaborator *e);
 /* A global for the embedding API: binds `name` to a tensor the driver owns. */
 void elab_bind_slot(Elaborator *e, Name name, ElabSlot *slot);
 ElabSlot *elab_slot_new(Elaborator *e, Name name, Dtype dtype, uint32_t rank);
+/* A record of so many fields, all POISON yet, with names of its own to be filled in. */
+Value elab_record_new(Elaborator *e, uint32_t count, Name **names);
 /* The value of a global; false when there is none. */
 bool elab_find_global(Elaborator *e, Name name, Value *out);
 /* Inside a unit: calls the global function `name` with values. */

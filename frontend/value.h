@@ -17,12 +17,15 @@ typedef enum ValueKind {
     VALUE_CONSTANT, /* a scalar known when compiling; outlives units */
     VALUE_SLOT,     /* a tensor that outlives units */
     VALUE_TOKEN,    /* an effect token: internal */
-    VALUE_STRING,
+    VALUE_STRING,   /* known when compiling */
+    VALUE_TEXT,     /* a string with values in it that are formatted when it is printed */
     VALUE_DTYPE,
     VALUE_FUNCTION,
     VALUE_BUILTIN,
+    VALUE_MAPPED,     /* vmap(f): its tuple is the function and the axes of its arguments */
     VALUE_DERIVATIVE, /* grad(f) and its like */
     VALUE_TUPLE,
+    VALUE_RECORD, /* a tuple whose items have names: what a file with several arrays holds */
     VALUE_RANGE,
 } ValueKind;
 
@@ -56,9 +59,23 @@ typedef struct Closure {
     bool is_checked;
 } Closure;
 
+typedef struct TextPiece {
+    bool is_hole;     /* the next of the text's values */
+    const char *text; /* as it is, or the format of the value (may be NULL) */
+    uint32_t length;
+    const Value *choices; /* a hole whose value, an i64, is the number of one of these strings; else NULL */
+    uint32_t choice_count;
+} TextPiece;
+
+typedef struct TextPieces {
+    uint32_t count;
+    const TextPiece *items;
+} TextPieces;
+
 typedef struct ValueTuple {
     uint32_t count;
     Value *items;
+    const Name *names; /* of a RECORD, distinct; a dot in one stands between the names of a path */
 } ValueTuple;
 
 struct Value {
@@ -79,7 +96,10 @@ struct Value {
         Closure *function;
         const Builtin *builtin;
         const Derivative *derivative;
-        ValueTuple *tuple; /* of RANGE: its begin and end, i64 scalars */
+        struct {
+            ValueTuple *tuple; /* of TUPLE, RECORD, MAPPED; of RANGE: begin and end; of TEXT: what is in it */
+            const TextPieces *pieces; /* of TEXT */
+        };
     };
 };
 
@@ -93,7 +113,11 @@ static inline Value value_weak(IrNode *node) {
     return (Value){.kind = VALUE_TENSOR, .is_weak = true, .node = node};
 }
 static inline bool value_has_items(Value value) {
-    return value.kind == VALUE_TUPLE || value.kind == VALUE_RANGE;
+    return value.kind == VALUE_TUPLE || value.kind == VALUE_RECORD || value.kind == VALUE_RANGE ||
+           value.kind == VALUE_TEXT || value.kind == VALUE_MAPPED;
+}
+static inline bool value_is_text(Value value) {
+    return value.kind == VALUE_STRING || value.kind == VALUE_TEXT;
 }
 static inline bool value_is(Value value, ValueKind kind) {
     return value.kind == kind;

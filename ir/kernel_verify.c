@@ -79,6 +79,8 @@ static bool fits_rule(Op op, Dtype dtype) {
     DtypeKind kind = dtype_kind(dtype);
     if (op == OP_philox)
         return dtype == DTYPE_u64;
+    if (op == OP_whole_sum)
+        return dtype == DTYPE_i64 || dtype == DTYPE_u64;
     switch (op_info[op].dtype) {
     case RULE_FLOAT:
         return kind == KIND_FLOAT;

@@ -417,10 +417,26 @@ static void nest_scatter(Lower *l) {
 typedef struct Accumulator {
     const IrNode *node;
     KernelVariable *value, *index; /* index: argmax and argmin */
+    KernelVariable *high;          /* a sum that may not fit in 64 bits: the sum of the terms' high halves */
 } Accumulator;
 
 static bool is_arg(const IrNode *node) {
     return node->op == OP_argmax || node->op == OP_argmin;
+}
+
+/* A sum of 64-bit integers; one of narrower ones fits for any number of terms that memory holds. */
+static bool can_overflow(const IrNode *node) {
+    const IrNode *x = node->operands[0];
+    Dtype dtype = (Dtype)node->attributes[0];
+    if (node->op != OP_sum || (dtype != DTYPE_i64 && dtype != DTYPE_u64))
+        return false;
+    while (x->op == OP_cast || x->op == OP_broadcast)
+        x = x->operands[0];
+    return dtype_info[ir_dtype(x)].bytes == 8;
+}
+
+static KernelExpr *high_half(Lower *l, KernelExpr *x) {
+    return binary(l, OP_right_shift, x, kernel_const(l->kernel, x->dtype, 32));
 }
 
 static Dtype accumulator_dtype(const IrNode *node) {
@@ -462,6 +478,8 @@ static Accumulator declare_accumulator(Lower *l, const IrNode *node) {
     Accumulator a = {.node = node, .value = declare_var(l, op_name(node->op), identity(l, node))};
     if (is_arg(node))
         a.index = declare_var(l, "at", integer(l, 0));
+    if (can_overflow(node))
+        a.high = declare_var(l, "high", identity(l, node));
     return a;
 }
 
@@ -478,24 +496,32 @@ static KernelExpr *row_position(Lower *l) {
     return lower_linear(l, dims, count, indices);
 }
 
+/* `at`: the place of the value, or what it adds to the high halves. */
 static void fold(Lower *l, const Accumulator *a, KernelExpr *value, KernelExpr *at) {
     KernelBlock *block = lower_block(l);
     if (a->index)
         kernel_accumulate_arg(l->kernel, block, a->node->op, a->value, a->index, value, at);
     else
         kernel_accumulate(l->kernel, block, op_info[a->node->op].combine, a->value, value);
+    if (a->high)
+        kernel_accumulate(l->kernel, block, OP_add, a->high, at);
 }
 
 static void fold_element(Lower *l, const Accumulator *a) {
     KernelExpr *value = lower_value(l, a->node->operands[0], l->index);
     KernelExpr *wide = kernel_cast(l->kernel, value, accumulator_dtype(a->node));
-    fold(l, a, wide, a->index ? row_position(l) : NULL);
+    if (a->high)
+        wide = lower_let(l, "term", wide);
+    fold(l, a, wide, a->index ? row_position(l) : a->high ? high_half(l, wide) : NULL);
 }
 
 /* The value that a finished accumulator stands for. */
 static KernelExpr *finished(Lower *l, const Accumulator *a) {
     KernelVariable *variable = a->index ? a->index : a->value;
-    return kernel_cast(l->kernel, kernel_use(l->kernel, variable), ir_dtype(a->node));
+    KernelExpr *value = kernel_use(l->kernel, variable);
+    if (a->high)
+        value = binary(l, OP_whole_sum, value, kernel_use(l->kernel, a->high));
+    return kernel_cast(l->kernel, value, ir_dtype(a->node));
 }
 
 /* ---- levels of reductions below the result
@@ -699,10 +725,16 @@ static void nest_streaming(Lower *l, const IrNode *root) {
     KernelArray *sums = kernel_alloc(l->kernel, lower_block(l), KERNEL_SCRATCH, op_name(root->op),
                                      accumulator_dtype(root), &block, 1)
                             ->array;
+    KernelArray *highs = can_overflow(root) ? kernel_alloc(l->kernel, lower_block(l), KERNEL_SCRATCH, "high",
+                                                           accumulator_dtype(root), &block, 1)
+                                                  ->array
+                                            : NULL;
     KernelStatement *clear =
         begin_loop(l, LOOP_VECTOR, "j", integer(l, 0), binary(l, OP_sub, loops.end, loops.begin));
     KernelExpr *at = kernel_use(l->kernel, clear->variable);
     kernel_store(l->kernel, lower_block(l), sums, &at, 1, identity(l, root));
+    if (highs)
+        kernel_store(l->kernel, lower_block(l), highs, &at, 1, identity(l, root));
     end_loop(l, clear);
 
     KernelStatement *rows[IR_MAX_RANK];
@@ -711,9 +743,14 @@ static void nest_streaming(Lower *l, const IrNode *root) {
     set_flat_index(l, kernel_use(l->kernel, lane->variable));
     KernelExpr *value =
         kernel_cast(l->kernel, lower_value(l, root->operands[0], l->index), accumulator_dtype(root));
+    if (highs)
+        value = lower_let(l, "term", value);
     at = binary(l, OP_sub, l->index[l->space.rank - 1], loops.begin);
     KernelExpr *sum = kernel_load(l->kernel, sums, &at, 1);
     kernel_store(l->kernel, lower_block(l), sums, &at, 1, binary(l, op_info[root->op].combine, sum, value));
+    if (highs)
+        kernel_store(l->kernel, lower_block(l), highs, &at, 1,
+                     binary(l, OP_add, kernel_load(l->kernel, highs, &at, 1), high_half(l, value)));
     end_loop(l, lane);
     close_loops(l, rows, depth);
 
@@ -722,7 +759,10 @@ static void nest_streaming(Lower *l, const IrNode *root) {
     at = binary(l, OP_sub, l->index[l->space.rank - 1], loops.begin);
     KernelExpr *indices[IR_MAX_RANK];
     result_indices(l, indices);
-    store_result(l, kernel_cast(l->kernel, kernel_load(l->kernel, sums, &at, 1), ir_dtype(root)), indices);
+    KernelExpr *total = kernel_load(l->kernel, sums, &at, 1);
+    if (highs)
+        total = binary(l, OP_whole_sum, total, kernel_load(l->kernel, highs, &at, 1));
+    store_result(l, kernel_cast(l->kernel, total, ir_dtype(root)), indices);
     end_loop(l, finish);
     end_loop(l, loops.chunks);
 }
@@ -732,7 +772,7 @@ static void nest_streaming(Lower *l, const IrNode *root) {
 
 typedef struct Partials {
     const IrNode *root;
-    KernelArray *values, *places;
+    KernelArray *values, *places; /* places: or high halves */
     KernelExpr *chunk;
 } Partials;
 
@@ -743,13 +783,17 @@ static Partials declare_partials(Lower *l, const IrNode *root, KernelExpr *count
         kernel_alloc(l->kernel, block, KERNEL_SCRATCH, "partial", accumulator_dtype(root), &count, 1)->array;
     if (is_arg(root))
         p.places = kernel_alloc(l->kernel, block, KERNEL_SCRATCH, "place", DTYPE_i64, &count, 1)->array;
+    if (can_overflow(root))
+        p.places =
+            kernel_alloc(l->kernel, block, KERNEL_SCRATCH, "high", accumulator_dtype(root), &count, 1)->array;
     return p;
 }
 
 static void store_partial(Lower *l, const Partials *p, const Accumulator *a, KernelExpr *chunk) {
     kernel_store(l->kernel, lower_block(l), p->values, &chunk, 1, kernel_use(l->kernel, a->value));
-    if (a->index)
-        kernel_store(l->kernel, lower_block(l), p->places, &chunk, 1, kernel_use(l->kernel, a->index));
+    if (p->places)
+        kernel_store(l->kernel, lower_block(l), p->places, &chunk, 1,
+                     kernel_use(l->kernel, a->index ? a->index : a->high));
 }
 
 static void combine_partials(Lower *l, const Partials *p, KernelExpr *count) {

@@ -169,6 +169,8 @@ static bool may_hoist(const IrNode *old, IrNode *const *operands) {
         return false;
     if (ir_can_fail(old->op) && old->op != OP_matmul && old->op != OP_concat)
         return false;
+    if (old->op == OP_sum && old->attributes[0] != DTYPE_f64 && dtype_info[ir_dtype(operands[0])].bytes == 8)
+        return false; /* a total of 64-bit integers may not fit */
     if (is_integer_division(old) && !(simplify_splat(operands[1], &divisor) && divisor))
         return false;
     if (ir_rank(old) == 0)

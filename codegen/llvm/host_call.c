@@ -110,6 +110,18 @@ static LLVMValueRef launch_operand(Host *host, const Kernel *kernel, const IrNod
     return slot;
 }
 
+/* Leaves when `status` says that a callee failed.  An error without a place belongs to `node`: kernels know
+ * no places, nor does the pool. */
+static void fail_on_status(Host *host, const IrNode *node, LLVMValueRef status) {
+    LLVMBasicBlockRef next = host_if_rarely(host, is_nonzero(host, status));
+    uint64_t field = offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, span);
+    LLVMValueRef span = host_load_field(host, host->i64, host->ctx, field);
+    LLVMValueRef place =
+        LLVMBuildSelect(host->build.builder, is_nonzero(host, span), span, host_span(host, node), "");
+    host_store_field(host, place, host->ctx, field);
+    host_fail(host, next);
+}
+
 static void call_kernel(Host *host, const IrNode *node, LLVMValueRef const *arguments, uint32_t count) {
     for (uint32_t k = 0; k < count; k++)
         LLVMBuildStore(host->build.builder, host_to_bits(host, arguments[k]),
@@ -117,14 +129,7 @@ static void call_kernel(Host *host, const IrNode *node, LLVMValueRef const *argu
     LLVMValueRef given[] = {host->ctx, host_area(host, &host->arguments, 0, sizeof(uint64_t))};
     LLVMValueRef status =
         host_call(host, host->plan->kernel_symbols[node->attributes[0]], host->i32, given, 2);
-    LLVMBasicBlockRef next = host_if_rarely(host, is_nonzero(host, status));
-    /* the kernel knows no places: this one, unless the error has one */
-    uint64_t field = offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, span);
-    LLVMValueRef span = host_load_field(host, host->i64, host->ctx, field);
-    LLVMValueRef place =
-        LLVMBuildSelect(host->build.builder, is_nonzero(host, span), span, host_span(host, node), "");
-    host_store_field(host, place, host->ctx, field);
-    host_fail(host, next);
+    fail_on_status(host, node, status);
 }
 
 void host_launch(Host *host, const IrNode *node) {
@@ -289,7 +294,11 @@ void host_library(Host *host, const IrNode *node) {
     for (uint32_t k = 0; k < node->operand_count && node->op == OP_matmul; k++)
         host_profile_operand(host, node, arguments[1 + k]);
     HostClock clock = host_profile_begin(host, node);
-    host_fail_if(host, is_nonzero(host, host_call(host, name, host->i32, arguments, count)));
+    LLVMValueRef status = host_call(host, name, host->i32, arguments, count);
+    /* What was interrupted inside a library function did not finish, whatever the function says. */
+    LLVMValueRef code =
+        host_load_field(host, host->i32, host->ctx, offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, code));
+    fail_on_status(host, node, LLVMBuildOr(host->build.builder, status, code, ""));
     host_profile_end(host, node, clock);
 }
 

@@ -116,9 +116,9 @@ static void report_fault(Emit *e, unsigned fault, DiagCode code, const char *mes
 
 /* The set of ops that can fault is small: kernels without them need no report. */
 static void find_faulting(void *user, const KernelExpr *expr) {
-    bool can_fault =
-        expr->kind == KERNEL_OP && !dtype_is_float(expr->dtype) &&
-        (expr->op == OP_floordiv || expr->op == OP_mod || expr->op == OP_fmod || expr->op == OP_pow);
+    bool can_fault = expr->kind == KERNEL_OP && !dtype_is_float(expr->dtype) &&
+                     (expr->op == OP_floordiv || expr->op == OP_mod || expr->op == OP_fmod ||
+                      expr->op == OP_pow || expr->op == OP_whole_sum);
     *(bool *)user |= can_fault;
 }
 
@@ -136,6 +136,7 @@ void emit_function_end(Emit *e, LLVMValueRef failed_or_null) {
         report_fault(e, FAULT_ZERO_DIVISOR, DIAG_E0303, "integer division by zero");
         report_fault(e, FAULT_NEGATIVE_POWER, DIAG_E0307,
                      "integers to negative integer powers are not allowed");
+        report_fault(e, FAULT_SUM_OVERFLOW, DIAG_E0307, "the sum does not fit in 64 bits");
     }
     LLVMValueRef status = LLVMBuildLoad2(b, i32, e->status, "");
     if (!failed_or_null) {

@@ -210,9 +210,10 @@ void emit_parallel(Emit *e, const KernelStatement *s) {
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, count, emit_i64(e, 0), ""), run, after);
     LLVMPositionBuilderAtEnd(b, run);
     LLVMValueRef arguments[] = {e->ctx, body, memory, count, emit_i64(e, s->grain > 1 ? s->grain : 1)};
-    emit_runtime_call(e, "gmxrt_parallel_for", LLVMVoidTypeInContext(e->build.context), arguments, 5);
+    LLVMValueRef stopped = emit_runtime_call(e, "gmxrt_parallel_for", i32, arguments, 5);
     LLVMValueRef status =
         LLVMBuildOr(b, LLVMBuildLoad2(b, i32, e->status, ""), LLVMBuildLoad2(b, i32, failed, ""), "");
+    status = LLVMBuildOr(b, status, stopped, "");
     LLVMBuildStore(b, status, e->status);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);

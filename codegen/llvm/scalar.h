@@ -14,7 +14,7 @@ typedef struct LlvmFaults {
     LLVMValueRef flags; /* an i32 in memory; NULL: not recorded */
     LLVMValueRef mask;  /* lanes that count (vectors only); NULL: all */
 } LlvmFaults;
-enum { FAULT_ZERO_DIVISOR = 1, FAULT_NEGATIVE_POWER = 2 };
+enum { FAULT_ZERO_DIVISOR = 1, FAULT_NEGATIVE_POWER = 2, FAULT_SUM_OVERFLOW = 4 };
 
 LLVMTypeRef llvm_register_type(LLVMContextRef context, Dtype dtype);
 LLVMTypeRef llvm_memory_type(LLVMContextRef context, Dtype dtype);

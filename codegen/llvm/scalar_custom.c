@@ -268,6 +268,23 @@ LLVMValueRef llvm_scalar_right_shift(ScalarOp *op) {
     return shift(op, is_signed(op) ? LLVMAShr : LLVMLShr);
 }
 
+/* ---- totals ------------------------------------------------------------------------------------- */
+
+/* The total t of 64-bit terms is known modulo 2^64, and so is h, the sum of term >> 32, which does not
+ * overflow for fewer than 2^32 terms.  The low halves then sum to d = (t - (h << 32)) mod 2^64, which is less
+ * than 2^64, and the true total divided by 2^32 is h + (d >> 32): it fits when that is a 32-bit number. */
+LLVMValueRef llvm_scalar_whole_sum(ScalarOp *op) {
+    LLVMBuilderRef b = op->build->builder;
+    LLVMValueRef total = op->operands[0], high = op->operands[1], half = build_integer(total, 32);
+    LLVMValueRef low = LLVMBuildSub(b, total, LLVMBuildShl(b, high, half, ""), "");
+    LLVMValueRef top = LLVMBuildAdd(b, high, LLVMBuildLShr(b, low, half, ""), "");
+    if (is_signed(op))
+        top = LLVMBuildAdd(b, top, build_integer(total, 1ull << 31), "");
+    LLVMValueRef rest = LLVMBuildLShr(b, top, half, "");
+    record(op, compare(op, LLVMIntNE, rest, zero_like(rest)), FAULT_SUM_OVERFLOW);
+    return total;
+}
+
 /* ---- random bits -------------------------------------------------------------------------------- */
 
 static LLVMValueRef low_half(LLVMBuilderRef b, LLVMValueRef x) {

@@ -26,6 +26,7 @@ LLVMValueRef llvm_scalar_maximum(ScalarOp *op);
 LLVMValueRef llvm_scalar_left_shift(ScalarOp *op);
 LLVMValueRef llvm_scalar_right_shift(ScalarOp *op);
 LLVMValueRef llvm_scalar_philox(ScalarOp *op);
+LLVMValueRef llvm_scalar_whole_sum(ScalarOp *op);
 LLVMValueRef llvm_scalar_where(ScalarOp *op);
 
 #endif

@@ -153,6 +153,8 @@ GMX_API const int64_t *gmx_tensor_strides(const gmx_tensor *tensor); /* in eleme
 GMX_API int64_t gmx_tensor_size(const gmx_tensor *tensor);           /* number of elements */
 GMX_API const void *gmx_tensor_data(const gmx_tensor *tensor);       /* address of the first element */
 GMX_API void *gmx_tensor_mutable_data(gmx_tensor *tensor);
+/* Files by the end of the name: .npy .npz .safetensors .csv .tsv.  Of a file with several arrays
+ * gmx_eval gives one: `load(path).name`. */
 GMX_API gmx_status gmx_load(gmx_session *session, const char *path, gmx_tensor **out);
 GMX_API gmx_status gmx_save(gmx_session *session, gmx_tensor *tensor, const char *path);
 

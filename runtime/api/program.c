@@ -1,5 +1,6 @@
 /* Running programs: statements are elaborated into units, units are compiled and run, and what they computed
  * becomes the value of global names. */
+#include "frontend/unicode.h"
 #include "runtime/api/internal.h"
 
 #include <stdlib.h>
@@ -25,11 +26,6 @@ const char *program_find_file(gmx_session *s, const char *path) {
 static const char *file_to_write(gmx_session *s, const char *path) {
     return path[0] == '/' || !s->script_folder ? path
                                                : arena_format(&s->arena, "%s/%s", s->script_folder, path);
-}
-
-static bool has_suffix(const char *path, const char *suffix) {
-    size_t n = strlen(path), k = strlen(suffix);
-    return n >= k && !strcmp(path + n - k, suffix);
 }
 
 static uint64_t pack_span(Span span) {
@@ -160,21 +156,33 @@ static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, S
     *out = tensor;
 }
 
+static bool host_can_save(void *user, const char *path, bool has_names, Span span) {
+    gmx_session *s = user;
+    bool can = gmxrt_file_can_save(s->ctx, path, has_names, pack_span(span)) == 0;
+    session_collect_run_errors(s);
+    return can;
+}
+
 static void save_value(gmx_session *s, const ElabEffect *effect) {
-    const char *path = file_to_write(s, effect->path);
-    if (effect->names || (effect->value.kind != VALUE_SLOT && effect->value.kind != VALUE_CONSTANT) ||
-        !has_suffix(path, ".npy")) {
-        diag_error(&s->sink, DIAG_E0900, effect->span, "not supported yet: saving this as `%s`",
-                   effect->path);
-        return;
+    bool is_record = effect->value.kind == VALUE_RECORD;
+    const ValueTuple one = {1, (Value *)&effect->value, NULL},
+                     *values = is_record ? effect->value.tuple : &one;
+    gmxrt_tensor **tensors = ARENA_ARRAY(&s->unit, gmxrt_tensor *, values->count);
+    gmxrt_view *views = ARENA_ARRAY(&s->unit, gmxrt_view, values->count);
+    const char **names = ARENA_ARRAY(&s->unit, const char *, values->count);
+    uint32_t count = 0;
+    for (; count < values->count; count++) {
+        take_value(s, &values->items[count], &tensors[count], effect->span);
+        if (!tensors[count])
+            break;
+        views[count] = gmxrt_view_of(tensors[count]);
+        names[count] = is_record ? values->names[count]->text : "";
     }
-    gmxrt_tensor *tensor;
-    take_value(s, &effect->value, &tensor, effect->span);
-    if (!tensor)
-        return;
-    gmxrt_view view = gmxrt_view_of(tensor);
-    gmxrt_npy_save(s->ctx, path, &view, pack_span(effect->span));
-    gmxrt_tensor_release(tensor);
+    if (count == values->count)
+        gmxrt_file_save(s->ctx, file_to_write(s, effect->path), count, is_record ? names : NULL, views,
+                        pack_span(effect->span));
+    while (count-- > 0)
+        gmxrt_tensor_release(tensors[count]);
     session_collect_run_errors(s);
 }
 
@@ -226,6 +234,32 @@ static void append_tuple(Arena *arena, gmxrt_text *text, gmx_session *s, const V
     append_plain(text, s, tuple->count == 1 ? ",)" : ")");
 }
 
+static void append_record(Arena *arena, gmxrt_text *text, gmx_session *s, const ValueTuple *record) {
+    append_plain(text, s, "(");
+    for (uint32_t i = 0; i < record->count; i++) {
+        append_plain(text, s, arena_format(arena, "%s%s=", i ? ", " : "", record->names[i]->text));
+        append(arena, text, s, &record->items[i]);
+    }
+    append_plain(text, s, ")");
+}
+
+/* A string with values in it; they are slots and constants by now. */
+static void append_text(Arena *arena, gmxrt_text *text, gmx_session *s, Value value) {
+    const ValueTuple *tuple = value.tuple;
+    gmxrt_view *views = ARENA_ARRAY(arena, gmxrt_view, tuple->count);
+    for (uint32_t i = 0; i < tuple->count; i++) {
+        const Value *item = &tuple->items[i];
+        gmxrt_tensor *tensor = item->kind == VALUE_SLOT ? slot_tensor(s, item->slot) : NULL;
+        if (tensor)
+            views[i] = gmxrt_view_of(tensor);
+        else if (item->kind == VALUE_CONSTANT)
+            constant_view(item, &views[i]);
+        else
+            return;
+    }
+    gmxrt_format_template(s->ctx, text, elab_text_template(arena, value), (int32_t)tuple->count, views, 0);
+}
+
 static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *value) {
     gmxrt_view view;
     switch (value->kind) {
@@ -244,8 +278,22 @@ static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *
     case VALUE_TUPLE:
         append_tuple(arena, text, s, value->tuple);
         return;
+    case VALUE_RECORD:
+        append_record(arena, text, s, value->tuple);
+        return;
     case VALUE_STRING:
         append_plain(text, s, arena_copy_text(arena, value->text, value->length));
+        return;
+    case VALUE_DTYPE:
+        append_plain(text, s, dtype_name(value->dtype));
+        return;
+    case VALUE_RANGE:
+        append(arena, text, s, &value->tuple->items[0]);
+        append_plain(text, s, "..");
+        append(arena, text, s, &value->tuple->items[1]);
+        return;
+    case VALUE_TEXT:
+        append_text(arena, text, s, *value);
         return;
     case VALUE_UNIT:
         return;
@@ -268,35 +316,45 @@ static void show(gmx_session *s, const Value *value) {
 /* ---- what elaboration asks for
  * ------------------------------------------------------------------------------------ */
 
-static bool host_load(void *user, const char *given, Span span, ElabSlot *slot, bool *is_unknown) {
+static Value slot_of_array(gmx_session *s, gmxrt_array *array) {
+    ElabSlot *slot = elab_slot_new(s->elaborator, NULL, (Dtype)array->dtype, (uint32_t)array->rank);
+    slot->is_known = slot->is_contiguous = true;
+    memcpy(slot->shape, array->shape, slot->rank * sizeof *slot->shape);
+    if (array->tensor)
+        program_set_tensor(s, slot, array->tensor);
+    array->tensor = NULL;
+    return (Value){.kind = VALUE_SLOT, .slot = slot};
+}
+
+/* One array is itself, several are a record; names as the lexer has them, in NFC. */
+static Value value_of_arrays(gmx_session *s, const gmxrt_arrays *arrays) {
+    Name *names;
+    if (arrays->count == 1)
+        return slot_of_array(s, &arrays->items[0]);
+    Value record = elab_record_new(s->elaborator, (uint32_t)arrays->count, &names);
+    for (int64_t i = 0; i < arrays->count; i++) {
+        size_t length = strlen(arrays->items[i].name);
+        const char *name = unicode_nfc(&s->arena, arrays->items[i].name, &length);
+        names[i] = intern(&s->names, name, length);
+        record.tuple->items[i] = slot_of_array(s, &arrays->items[i]);
+    }
+    return record;
+}
+
+static bool host_load(void *user, const char *given, Span span, Value *out) {
     gmx_session *s = user;
     const char *path = program_find_file(s, given);
-    *is_unknown = false;
-    if (!has_suffix(path, ".npy")) {
-        if (s->checking && access(path, R_OK) != 0)
-            return !(*is_unknown = true);
-        diag_error(&s->sink, DIAG_E0900, span, "not supported yet: loading `%s`", given);
-        return false;
-    }
-    if (s->checking) {
-        gmxrt_npy_header header;
-        if (access(path, R_OK) != 0)
-            return !(*is_unknown = true);
-        if (gmxrt_npy_probe(s->ctx, path, &header, pack_span(span))) {
-            session_collect_run_errors(s);
-            return false;
-        }
-        slot->dtype = (Dtype)header.dtype;
-        slot->rank = (uint32_t)header.rank;
-        slot->is_known = slot->is_contiguous = true;
-        memcpy(slot->shape, header.shape, slot->rank * sizeof *slot->shape);
+    gmxrt_arrays arrays;
+    *out = value_of_kind(VALUE_POISON);
+    if (s->checking && access(path, R_OK) != 0)
         return true;
-    }
-    gmxrt_tensor *tensor = gmxrt_npy_load(s->ctx, path, pack_span(span));
+    bool ok = gmxrt_file_load(s->ctx, path, s->checking, &arrays, pack_span(span)) == 0;
     session_collect_run_errors(s);
-    if (tensor)
-        program_set_tensor(s, slot, tensor);
-    return tensor != NULL;
+    if (ok) {
+        *out = value_of_arrays(s, &arrays);
+        gmxrt_arrays_free(&arrays);
+    }
+    return ok;
 }
 
 /* An import is relative to the file that it stands in. */
@@ -361,12 +419,28 @@ static bool host_bake(void *user, ElabSlot *slot, Span span) {
     return true;
 }
 
+static bool host_format(void *user, Value value, Span span, const char **out, uint32_t *length) {
+    gmx_session *s = user;
+    uint32_t errors = s->sink.error_count;
+    gmxrt_text text = {0};
+    append_text(&s->report, &text, s, value);
+    if (s->ctx->error.code)
+        s->ctx->error.span = pack_span(span);
+    session_collect_run_errors(s);
+    *out = arena_copy_text(&s->arena, text.data ? text.data : "", text.length);
+    *length = (uint32_t)text.length;
+    gmxrt_text_free(&text);
+    return s->sink.error_count == errors;
+}
+
 ElabHost program_host(gmx_session *s) {
     return (ElabHost){.user = s,
                       .load = host_load,
+                      .can_save = host_can_save,
                       .import = host_import,
                       .import_end = host_import_end,
-                      .bake = host_bake};
+                      .bake = host_bake,
+                      .format = host_format};
 }
 
 /* ---- statements

@@ -89,6 +89,20 @@ static void write_print(void *user, const char *text, size_t length) {
         session_write(session, text, length);
 }
 
+/* A CPU that is named must be one that code can be made for: only the code generator knows them. */
+static gmx_status check_target_cpu(gmx_session *s) {
+    const char *cpu = s->options.target_cpu, *backend = s->options.backend;
+    bool is_here = !backend || !strcmp(backend, "auto") || !strcmp(backend, "cpu");
+    if (!cpu || !strcmp(cpu, "native") || !is_here || session_backend(s))
+        return GMX_OK;
+    if (s->interface) {
+        session_end(s);
+        return GMX_MISUSE;
+    }
+    session_begin(s); /* without a code generator the first thing to run says so */
+    return GMX_OK;
+}
+
 gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
     if (!out)
         return GMX_MISUSE;
@@ -129,7 +143,7 @@ gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
         session_end(s);
         return GMX_MISUSE;
     }
-    return GMX_OK;
+    return check_target_cpu(s);
 }
 
 void gmx_session_close(gmx_session *s) {

@@ -136,9 +136,23 @@ void *gmx_tensor_mutable_data(gmx_tensor *tensor) {
     return inner(tensor)->data;
 }
 
+/* The one array of a file; NULL after an error was set. */
+static gmxrt_tensor *load_one(gmx_session *session, const char *path) {
+    gmxrt_arrays arrays;
+    if (gmxrt_file_load(session->ctx, path, false, &arrays, 0))
+        return NULL;
+    gmxrt_tensor *tensor = arrays.count == 1 ? arrays.items[0].tensor : NULL;
+    gmxrt_tensor_retain(tensor);
+    if (!tensor)
+        gmxrt_fail(session->ctx, DIAG_E0204, 0, "`%.300s` holds %lld arrays, one was asked for", path,
+                   (long long)arrays.count);
+    gmxrt_arrays_free(&arrays);
+    return tensor;
+}
+
 gmx_status gmx_load(gmx_session *session, const char *path, gmx_tensor **out) {
     SESSION_ENTER(session, path && out);
-    gmxrt_tensor *tensor = gmxrt_npy_load(session->ctx, path, 0);
+    gmxrt_tensor *tensor = load_one(session, path);
     session_collect_run_errors(session);
     if (tensor)
         *out = (gmx_tensor *)tensor;
@@ -148,7 +162,7 @@ gmx_status gmx_load(gmx_session *session, const char *path, gmx_tensor **out) {
 gmx_status gmx_save(gmx_session *session, gmx_tensor *tensor, const char *path) {
     SESSION_ENTER(session, tensor && path);
     gmxrt_view view = gmxrt_view_of(inner(tensor));
-    gmxrt_npy_save(session->ctx, path, &view, 0);
+    gmxrt_file_save(session->ctx, path, 1, NULL, &view, 0);
     session_collect_run_errors(session);
     return session_end(session);
 }

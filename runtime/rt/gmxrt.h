@@ -100,10 +100,11 @@ int64_t gmxrt_bytes_of(int32_t dtype, int32_t rank, const int64_t *shape);
  * part.  The partition is a function of count and grain alone, the same at one thread: chunks begin
  * at multiples of `grain` (the least elements worth a chunk) and there are at most
  * GMXRT_MAX_CHUNKS of them.  Which thread runs which chunk never changes results: bodies write
- * disjoint places.  Nested calls run serially. */
+ * disjoint places.  Nested calls run serially.  Once ctx->interrupt is set no chunk begins, and the
+ * call fails with E0308 (its place is the caller's): nonzero, and what was to be written is not. */
 #define GMXRT_MAX_CHUNKS 256
 typedef void (*gmxrt_body)(void *arguments, int64_t begin, int64_t end);
-void gmxrt_parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain);
+int32_t gmxrt_parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain);
 
 /* ---- views passed to library calls: what generated host code builds on its stack -------------- */
 typedef struct gmxrt_view {

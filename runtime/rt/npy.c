@@ -170,10 +170,11 @@ static int32_t read_value(gmxrt_ctx *ctx, const char *path, Scanner *scanner, co
             for (char *at = descr; *at; at++) {
                 *at = *at < ' ' || *at > '~' ? '?' : *at; /* fit to be printed */
             }
-            return gmxrt_fail(ctx, RT_E0403, span,
-                              "`%.300s` holds elements of the NumPy type `%s`, which GMX "
-                              "does not read",
-                              path, descr);
+            gmxrt_fail(ctx, RT_E0403, span,
+                       "`%.300s` holds elements of the NumPy type `%s`, which GMX does not read", path,
+                       descr);
+            gmxrt_set_hint(ctx, "bool, integers and floats are read; in NumPy x.astype(\"f8\") makes floats");
+            return 1;
         }
     } else if (strcmp(key, "fortran_order") == 0) {
         *seen |= 2;

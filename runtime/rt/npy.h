@@ -1,8 +1,8 @@
-/* Reading and writing the header of a .npy file; the files themselves are in npy_file.c. */
+/* .npy: the header as text (npy.c), and arrays in files and archives (npy_file.c). */
 #ifndef GMX_RUNTIME_RT_NPY_H
 #define GMX_RUNTIME_RT_NPY_H
 
-#include "runtime/rt/runtime.h"
+#include "runtime/rt/data_file.h"
 
 enum { NPY_PREFIX = 12 }; /* the most bytes before the header's text: magic, version, length */
 
@@ -16,5 +16,11 @@ int32_t npy_parse_header(gmxrt_ctx *ctx, const char *path, const char *text, int
 /* Writes magic, version 1.0 and header, padded to a multiple of 64 bytes; returns the length. */
 enum { NPY_HEADER_MAX = 640 };
 int32_t npy_write_header(char *bytes, int32_t dtype, int32_t rank, const int64_t *shape);
+
+/* A stream at its beginning: the header, and that the stream holds the data it declares. */
+bool npy_read_header(DataStream *stream, gmxrt_npy_header *out);
+/* Then the data: `data_bytes` of the stream as elements of header->dtype, NULL after an error was set. */
+gmxrt_tensor *npy_read_data(DataStream *stream, const gmxrt_npy_header *header);
+bool npy_write(DataOutput *output, const gmxrt_view *x);
 
 #endif

@@ -1,131 +1,92 @@
-/* .npy files: probing, loading and saving. */
+/* .npy: arrays read from a file of their own or from a member of an archive, and written. */
 #include "runtime/rt/internal.h"
 
 #include "runtime/rt/npy.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const int64_t longest_header = 1 << 20;
-static const size_t io_step = 64 << 20;
-
-static int32_t fail_system(gmxrt_ctx *ctx, const char *path, const char *what, uint64_t span) {
-    char reason[128];
-    const char *text = strerror_r(errno, reason, sizeof reason);
-    return gmxrt_fail(ctx, RT_E0401, span, "`%.300s` %s: %s", path, what, text);
-}
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-/* Reads up to `bytes` from `offset`; fewer only at the end of the file; -1 on an error. */
-static int64_t read_at(int file, void *out, int64_t bytes, int64_t offset) {
-    int64_t done = 0;
-    while (done < bytes) {
-        size_t step = (uint64_t)(bytes - done) > io_step ? io_step : (size_t)(bytes - done);
-        ssize_t got = pread(file, (char *)out + done, step, offset + done);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return -1;
-        }
-        if (got == 0) {
-            break;
-        }
-        done += got;
-    }
-    return done;
-}
-
-/* The header's text in `text`, whose length the file was checked to hold. */
-static int32_t read_header_text(gmxrt_ctx *ctx, int file, const char *path, int64_t begin, int64_t length,
-                                gmxrt_npy_header *out, uint64_t span) {
+/* The header's text, whose length the content was checked to hold. */
+static bool read_header_text(DataStream *stream, int64_t length, gmxrt_npy_header *out) {
+    const DataFile *file = stream->file;
     char *text = malloc((size_t)length + 1);
     if (!text) {
-        return gmxrt_fail(ctx, RT_E0306, span, "no memory for the header of `%.300s`", path);
+        gmxrt_fail(file->ctx, RT_E0306, file->span, "no memory for the header of `%.300s`", stream->label);
+        return false;
     }
-    int32_t failed;
-    int64_t got = read_at(file, text, length, begin);
-    if (got < 0) {
-        failed = fail_system(ctx, path, "cannot be read", span);
-    } else if (got < length) {
-        failed = gmxrt_fail(ctx, RT_E0402, span, "`%.300s` is cut short in its header", path);
-    } else {
-        failed = npy_parse_header(ctx, path, text, length, out, span);
-    }
+    bool ok = stream_read(stream, text, length) &&
+              npy_parse_header(file->ctx, stream->label, text, length, out, file->span) == 0;
     free(text);
-    return failed;
+    return ok;
 }
 
-static int32_t check_size(gmxrt_ctx *ctx, const char *path, int64_t file_bytes, gmxrt_npy_header *out,
-                          uint64_t span) {
-    int64_t bytes = gmxrt_bytes_of(out->dtype, out->rank, out->shape);
-    if (bytes < 0) {
-        return gmxrt_fail(ctx, RT_E0402, span, "`%.300s` declares a shape whose size does not fit 64 bits",
-                          path);
+static bool check_size(const DataStream *stream, gmxrt_npy_header *out) {
+    const DataFile *file = stream->file;
+    out->data_bytes = gmxrt_bytes_of(out->dtype, out->rank, out->shape);
+    if (out->data_bytes < 0) {
+        return data_fail_damaged(file, "`%.300s` declares a shape whose size does not fit 64 bits",
+                                 stream->label);
     }
-    int64_t present = file_bytes - out->data_offset;
-    if (bytes > present) {
-        return gmxrt_fail(ctx, RT_E0402, span,
-                          "`%.300s` is cut short: its shape needs %lld bytes of data, it has %lld", path,
-                          (long long)bytes, (long long)present);
+    if (out->data_bytes > stream->left) {
+        return data_fail_damaged(file,
+                                 "`%.300s` is cut short: its shape needs %lld bytes of data, it has %lld",
+                                 stream->label, (long long)out->data_bytes, (long long)stream->left);
     }
-    out->data_bytes = bytes;
-    return 0;
+    return true;
 }
 
-static int32_t read_header(gmxrt_ctx *ctx, int file, const char *path, gmxrt_npy_header *out, uint64_t span) {
-    struct stat status;
+/* The first bytes: 10, or 12 where the version has a longer length. */
+static bool read_prefix(DataStream *stream, uint8_t bytes[NPY_PREFIX], int64_t *got) {
+    *got = stream->left < 10 ? stream->left : 10;
+    if (!stream_read(stream, bytes, *got)) {
+        return false;
+    }
+    int64_t more = *got == 10 && bytes[6] >= 2 ? NPY_PREFIX - 10 : 0;
+    more = more < stream->left ? more : stream->left;
+    *got += more;
+    return stream_read(stream, bytes + 10, more);
+}
+
+bool npy_read_header(DataStream *stream, gmxrt_npy_header *out) {
+    const DataFile *file = stream->file;
+    uint8_t prefix[NPY_PREFIX] = {0};
+    int64_t got, begin, length;
     *out = (gmxrt_npy_header){0};
-    if (fstat(file, &status) != 0) {
-        return fail_system(ctx, path, "cannot be read", span);
+    if (!read_prefix(stream, prefix, &got) ||
+        npy_parse_prefix(file->ctx, stream->label, prefix, got, &begin, &length, file->span) != 0) {
+        return false;
     }
-    if (!S_ISREG(status.st_mode)) {
-        return gmxrt_fail(ctx, RT_E0401, span, "`%.300s` is not a regular file", path);
-    }
-    uint8_t prefix[NPY_PREFIX];
-    int64_t got = read_at(file, prefix, NPY_PREFIX, 0), begin, length;
-    if (got < 0) {
-        return fail_system(ctx, path, "cannot be read", span);
-    }
-    if (npy_parse_prefix(ctx, path, prefix, got, &begin, &length, span) != 0) {
-        return 1;
-    }
-    if (length > status.st_size - begin) {
-        return gmxrt_fail(ctx, RT_E0402, span,
-                          "`%.300s` is cut short: its header should have %lld bytes, %lld are there", path,
-                          (long long)length, (long long)(status.st_size - begin));
+    if (length > stream->left) {
+        return data_fail_damaged(file,
+                                 "`%.300s` is cut short: its header should have %lld bytes, %lld are there",
+                                 stream->label, (long long)length, (long long)stream->left);
     }
     if (length > longest_header) {
-        return gmxrt_fail(ctx, RT_E0403, span, "`%.300s` has a header of %lld bytes", path,
-                          (long long)length);
+        gmxrt_fail(file->ctx, RT_E0403, file->span, "`%.300s` has a header of %lld bytes", stream->label,
+                   (long long)length);
+        return false;
     }
     out->data_offset = begin + length;
-    return read_header_text(ctx, file, path, begin, length, out, span) ||
-           check_size(ctx, path, status.st_size, out, span);
+    return read_header_text(stream, length, out) && check_size(stream, out);
 }
 
-static int open_to_read(gmxrt_ctx *ctx, const char *path, uint64_t span) {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
-    if (file < 0) {
-        fail_system(ctx, path, "cannot be opened", span);
-    }
-    return file;
+static bool open_whole(DataStream *stream, const DataFile *file) {
+    return stream_open(stream, file, file->path, 0, file->bytes, file->bytes, false);
 }
 
 int32_t gmxrt_npy_probe(gmxrt_ctx *ctx, const char *path, gmxrt_npy_header *out, uint64_t span) {
-    int file = open_to_read(ctx, path, span);
-    if (file < 0) {
+    DataFile file;
+    DataStream stream;
+    if (!data_open(ctx, path, span, &file)) {
         return 1;
     }
-    int32_t failed = read_header(ctx, file, path, out, span);
-    close(file);
-    return failed;
+    bool ok = open_whole(&stream, &file) && npy_read_header(&stream, out);
+    data_close(&file);
+    return !ok;
 }
 
 typedef struct Repair {
@@ -173,23 +134,18 @@ static void make_fortran(gmxrt_tensor *tensor) {
     }
 }
 
-static gmxrt_tensor *load_data(gmxrt_ctx *ctx, int file, const char *path, const gmxrt_npy_header *header,
-                               uint64_t span) {
-    gmxrt_tensor *tensor = gmxrt_tensor_new(ctx, header->dtype, header->rank, header->shape, span);
+gmxrt_tensor *npy_read_data(DataStream *stream, const gmxrt_npy_header *header) {
+    const DataFile *file = stream->file;
+    gmxrt_tensor *tensor =
+        gmxrt_tensor_new(file->ctx, header->dtype, header->rank, header->shape, file->span);
     if (!tensor) {
         return NULL;
     }
-    int64_t got = read_at(file, tensor->data, header->data_bytes, header->data_offset);
-    if (got < header->data_bytes) {
-        if (got < 0) {
-            fail_system(ctx, path, "cannot be read", span);
-        } else {
-            gmxrt_fail(ctx, RT_E0402, span, "`%.300s` was cut short while it was read", path);
-        }
+    if (!stream_read(stream, tensor->data, header->data_bytes)) {
         gmxrt_tensor_release(tensor);
         return NULL;
     }
-    repair_data(ctx, header, tensor->data);
+    repair_data(file->ctx, header, tensor->data);
     if (header->fortran_order && header->data_bytes > 0) {
         make_fortran(tensor);
     }
@@ -197,118 +153,39 @@ static gmxrt_tensor *load_data(gmxrt_ctx *ctx, int file, const char *path, const
 }
 
 gmxrt_tensor *gmxrt_npy_load(gmxrt_ctx *ctx, const char *path, uint64_t span) {
-    int file = open_to_read(ctx, path, span);
-    if (file < 0) {
-        return NULL;
-    }
+    DataFile file;
+    DataStream stream;
     gmxrt_npy_header header;
     gmxrt_tensor *tensor = NULL;
-    if (read_header(ctx, file, path, &header, span) == 0) {
-        tensor = load_data(ctx, file, path, &header, span);
+    if (!data_open(ctx, path, span, &file)) {
+        return NULL;
     }
-    close(file);
+    if (open_whole(&stream, &file) && npy_read_header(&stream, &header)) {
+        tensor = npy_read_data(&stream, &header);
+    }
+    data_close(&file);
     return tensor;
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-static bool write_all(int file, const void *bytes, int64_t length) {
-    int64_t done = 0;
-    while (done < length) {
-        size_t step = (uint64_t)(length - done) > io_step ? io_step : (size_t)(length - done);
-        ssize_t written = write(file, (const char *)bytes + done, step);
-        if (written < 0 && errno != EINTR) {
-            return false;
-        }
-        done += written > 0 ? written : 0;
-    }
-    return true;
-}
-
-/* Where a save goes: to a temporary that takes the target's name at the end, or straight into a
- * target that is no regular file (a pipe, a device). */
-typedef struct Output {
-    int file;
-    char *target;    /* links resolved */
-    char *temporary; /* NULL: written straight */
-} Output;
-
-static bool open_temporary(Output *output) {
-    size_t capacity = strlen(output->target) + 48;
-    output->temporary = malloc(capacity);
-    for (unsigned attempt = 0; output->temporary && attempt < 1000; attempt++) {
-        snprintf(output->temporary, capacity, "%s.%ld-%u.tmp", output->target, (long)getpid(), attempt);
-        output->file = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (output->file >= 0 || errno != EEXIST) {
-            return output->file >= 0;
-        }
-    }
-    return false;
-}
-
-static bool open_output(Output *output, const char *path) {
-    struct stat status;
-    bool exists = stat(path, &status) == 0;
-    output->target = exists ? realpath(path, NULL) : strdup(path);
-    if (!output->target) {
-        return false;
-    }
-    if (exists && S_ISDIR(status.st_mode)) {
-        errno = EISDIR;
-        return false;
-    }
-    if (exists && !S_ISREG(status.st_mode)) {
-        output->file = open(path, O_WRONLY | O_CLOEXEC);
-        return output->file >= 0;
-    }
-    bool opened = open_temporary(output);
-    if (opened && exists) {
-        fchmod(output->file, status.st_mode & 07777);
-    }
-    return opened;
-}
-
-/* Closes, renames, or removes the temporary; false if the file could not be completed. */
-static bool close_output(Output *output, bool complete) {
-    bool closed = output->file < 0 || close(output->file) == 0;
-    if (output->temporary && output->file >= 0) {
-        complete = complete && closed && rename(output->temporary, output->target) == 0;
-        if (!complete) {
-            int reason = errno;
-            unlink(output->temporary);
-            errno = reason;
-        }
-    }
-    free(output->temporary);
-    free(output->target);
-    return complete && closed;
-}
-
-static int32_t save_contiguous(gmxrt_ctx *ctx, const char *path, const gmxrt_view *x, uint64_t span) {
+bool npy_write(DataOutput *output, const gmxrt_view *x) {
     char header[NPY_HEADER_MAX];
-    int32_t length = npy_write_header(header, x->dtype, x->rank, x->shape);
-    Output output = {.file = -1};
-    if (!open_output(&output, path)) {
-        int32_t failed = fail_system(ctx, path, "cannot be written", span);
-        free(output.temporary);
-        free(output.target);
-        return failed;
+    gmxrt_tensor *made;
+    gmxrt_view view;
+    bool ok = data_contiguous(output->ctx, x, output->span, &view, &made);
+    if (ok) {
+        output_write(output, header, npy_write_header(header, x->dtype, x->rank, x->shape));
+        output_write(output, view.data, gmxrt_bytes_of(x->dtype, x->rank, x->shape));
     }
-    int64_t bytes = gmxrt_bytes_of(x->dtype, x->rank, x->shape);
-    bool complete = write_all(output.file, header, length) && write_all(output.file, x->data, bytes);
-    return close_output(&output, complete) ? 0 : fail_system(ctx, path, "cannot be written", span);
+    gmxrt_tensor_release(made);
+    return ok;
 }
 
 int32_t gmxrt_npy_save(gmxrt_ctx *ctx, const char *path, const gmxrt_view *x, uint64_t span) {
-    if (view_is_contiguous(x)) {
-        return save_contiguous(ctx, path, x, span);
-    }
-    gmxrt_tensor *dense = gmxrt_tensor_new(ctx, x->dtype, x->rank, x->shape, span);
-    if (!dense) {
+    DataOutput output;
+    if (!output_open(ctx, path, span, &output)) {
         return 1;
     }
-    gmxrt_view view = gmxrt_view_of(dense);
-    int32_t failed = gmxrt_copy(ctx, x, &view, span) || save_contiguous(ctx, path, &view, span);
-    gmxrt_tensor_release(dense);
-    return failed;
+    return output_close(&output, npy_write(&output, x));
 }

@@ -35,9 +35,10 @@ struct gmxrt_pool {
     _Alignas(64) _Atomic(gmxrt_body) body;
     _Atomic(void *) arguments;
     _Atomic int64_t count, chunk, chunks;
-    _Alignas(64) pthread_mutex_t busy; /* held while a loop runs or the number of threads changes */
-    _Atomic int32_t threads;           /* wanted, the caller included; 0: not chosen yet */
-    int32_t started;                   /* workers that were started and not retired; under `busy` */
+    _Atomic(volatile int32_t *) interrupt; /* of the loop's context */
+    _Alignas(64) pthread_mutex_t busy;     /* held while a loop runs or the number of threads changes */
+    _Atomic int32_t threads;               /* wanted, the caller included; 0: not chosen yet */
+    int32_t started;                       /* workers that were started and not retired; under `busy` */
     Worker workers[MAX_THREADS];
 };
 
@@ -74,7 +75,9 @@ static void take_chunks(gmxrt_pool *pool) {
         }
         int64_t begin = (chunks - (int64_t)(uint32_t)state) * chunk;
         int64_t end = count - begin > chunk ? begin + chunk : count;
-        body(arguments, begin, end);
+        if (!*atomic_load_explicit(&pool->interrupt, memory_order_relaxed)) {
+            body(arguments, begin, end);
+        }
         atomic_fetch_add_explicit(&pool->finished, 1, memory_order_release);
         state = atomic_load(&pool->state);
     }
@@ -206,8 +209,9 @@ int32_t gmxrt_get_threads(void) {
     return wanted_threads(gmx_shared_pool_v1());
 }
 
-static void run_serially(gmxrt_body body, void *arguments, int64_t count, int64_t chunk) {
-    for (int64_t begin = 0; begin < count; begin += chunk) {
+static void run_serially(const volatile int32_t *interrupt, gmxrt_body body, void *arguments, int64_t count,
+                         int64_t chunk) {
+    for (int64_t begin = 0; begin < count && !(interrupt && *interrupt); begin += chunk) {
         int64_t end = count - begin > chunk ? begin + chunk : count;
         body(arguments, begin, end);
         if (end == count) {
@@ -217,9 +221,11 @@ static void run_serially(gmxrt_body body, void *arguments, int64_t count, int64_
 }
 
 /* Publishes the loop, takes part, and returns when every chunk is done; `busy` is held. */
-static void run_on_pool(gmxrt_pool *pool, gmxrt_body body, void *arguments, int64_t count, int64_t chunk) {
+static void run_on_pool(gmxrt_pool *pool, volatile int32_t *interrupt, gmxrt_body body, void *arguments,
+                        int64_t count, int64_t chunk) {
     int64_t chunks = (count - 1) / chunk + 1;
     uint64_t number = (atomic_load_explicit(&pool->state, memory_order_relaxed) >> 32) + 1;
+    atomic_store_explicit(&pool->interrupt, interrupt, memory_order_relaxed);
     atomic_store_explicit(&pool->body, body, memory_order_relaxed);
     atomic_store_explicit(&pool->arguments, arguments, memory_order_relaxed);
     atomic_store_explicit(&pool->count, count, memory_order_relaxed);
@@ -240,23 +246,24 @@ static void run_on_pool(gmxrt_pool *pool, gmxrt_body body, void *arguments, int6
     }
 }
 
-void gmxrt_parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain) {
+int32_t gmxrt_parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain) {
     if (count <= 0) {
-        return;
+        return 0;
     }
     grain = grain < 1 ? 1 : grain;
     if (count <= grain) {
         body(arguments, 0, count);
-        return;
+        return 0;
     }
     int64_t grains = (count - 1) / grain + 1;
     int64_t chunk = ((grains - 1) / GMXRT_MAX_CHUNKS + 1) * grain;
     gmxrt_pool *pool = ctx ? ctx->pool : NULL;
     if (!pool || inside_loop || wanted_threads(pool) == 1 || pthread_mutex_trylock(&pool->busy) != 0) {
-        run_serially(body, arguments, count, chunk);
-        return;
+        run_serially(ctx ? &ctx->interrupt : NULL, body, arguments, count, chunk);
+    } else {
+        adjust_workers(pool);
+        run_on_pool(pool, &ctx->interrupt, body, arguments, count, chunk);
+        pthread_mutex_unlock(&pool->busy);
     }
-    adjust_workers(pool);
-    run_on_pool(pool, body, arguments, count, chunk);
-    pthread_mutex_unlock(&pool->busy);
+    return ctx && ctx->interrupt ? gmxrt_fail(ctx, RT_E0308, 0, "interrupted") : 0;
 }

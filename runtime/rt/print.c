@@ -401,6 +401,16 @@ int32_t gmxrt_format(gmxrt_ctx *ctx, gmxrt_text *text, const gmxrt_view *x, cons
 
 /* ---- templates ----------------------------------------------------------------------------- */
 
+/* String number `wanted` of those between begin and end, which \x05 separates. */
+static void append_choice(gmxrt_text *text, const char *begin, const char *end, int64_t wanted) {
+    const char *next;
+    for (; wanted > 0 && (next = memchr(begin, '\x05', (size_t)(end - begin))); wanted--) {
+        begin = next + 1;
+    }
+    next = memchr(begin, '\x05', (size_t)(end - begin));
+    text_append(text, begin, (size_t)((next ? next : end) - begin));
+}
+
 int32_t gmxrt_format_template(gmxrt_ctx *ctx, gmxrt_text *text, const char *format, int32_t count,
                               const gmxrt_view *values, uint64_t span) {
     const char *at = format;
@@ -412,9 +422,16 @@ int32_t gmxrt_format_template(gmxrt_ctx *ctx, gmxrt_text *text, const char *form
             break;
         }
         int32_t number = (uint8_t)at[1] - 1;
-        const char *spec = at + 3, *end = number >= 0 && at[2] == '\x02' ? strchr(spec, '\x03') : NULL;
+        bool is_choice = number >= 0 && at[2] == '\x04';
+        const char *spec = at + 3;
+        const char *end = is_choice || (number >= 0 && at[2] == '\x02') ? strchr(spec, '\x03') : NULL;
         if (!end || number >= count) {
             return gmxrt_fail(ctx, RT_E0502, span, "a malformed print template");
+        }
+        if (is_choice) {
+            append_choice(text, spec, end, *(const int64_t *)values[number].data);
+            at = end + 1;
+            continue;
         }
         if (gmxrt_format(ctx, text, &values[number], spec, (size_t)(end - spec), span) != 0) {
             return 1;

@@ -1,6 +1,6 @@
 /* runtime.h -- the runtime as its hosts see it: sessions (runtime/api) and compiled libraries.
  *
- * Contexts, the allocator's figures, threads, lent memory, .npy files and text.  Generated code
+ * Contexts, the allocator's figures, threads, lent memory, data files and text.  Generated code
  * calls nothing of this header. */
 #ifndef GMX_RUNTIME_RT_RUNTIME_H
 #define GMX_RUNTIME_RT_RUNTIME_H
@@ -61,11 +61,51 @@ gmxrt_tensor *gmxrt_tensor_contiguous(gmxrt_ctx *ctx, gmxrt_tensor *tensor, uint
 void gmxrt_set_threads(int32_t n);
 int32_t gmxrt_get_threads(void);
 
-/* ---- .npy files ------------------------------------------------------------------------------- */
+/* ---- data files -------------------------------------------------------------------------------
+ * E0401: the file cannot be opened or written; E0402: damaged or cut short; E0403: of a kind or with
+ * contents that GMX does not read; E0204: names or ranks that the kind of file cannot hold. */
 
-/* Versions 1.0 to 3.0, either byte order, C and Fortran order.  bf16, for which NumPy has no type,
- * is the 2-byte void type `V2`, as ml_dtypes writes it.  E0401: the file cannot be opened or
- * written; E0402: damaged or cut short; E0403: no .npy file, or of a type that GMX does not read. */
+typedef enum gmxrt_file_kind {
+    GMXRT_FILE_UNKNOWN,
+    GMXRT_FILE_NPY,
+    GMXRT_FILE_NPZ,
+    GMXRT_FILE_SAFETENSORS,
+    GMXRT_FILE_CSV,
+    GMXRT_FILE_TSV,
+    GMXRT_FILE_PLANNED, /* the language has it, this build does not: .mtx .mtx.gz .onnx */
+} gmxrt_file_kind;
+
+/* What the end of the path says, in capitals or not. */
+gmxrt_file_kind gmxrt_file_kind_of(const char *path);
+/* E0900 or E0403 for a path that no reader or writer is for (`verb`: "load" or "save"); always 1. */
+int32_t gmxrt_file_refuse(gmxrt_ctx *ctx, const char *path, const char *verb, uint64_t span);
+
+typedef struct gmxrt_array { /* one array of a file */
+    char *name;              /* UTF-8; "" in a file that has no names */
+    int32_t dtype;
+    int32_t rank;
+    int64_t shape[GMXRT_MAX_RANK];
+    gmxrt_tensor *tensor; /* NULL where only headers are read */
+} gmxrt_array;
+
+typedef struct gmxrt_arrays {
+    int64_t count, capacity;
+    gmxrt_array *items;
+} gmxrt_arrays;
+
+/* Reads the arrays of a file in its order, names distinct; nonzero after an error, *out then holds
+ * nothing.  `only_headers`: no data is read (of .csv all is read). */
+int32_t gmxrt_file_load(gmxrt_ctx *ctx, const char *path, bool only_headers, gmxrt_arrays *out,
+                        uint64_t span);
+void gmxrt_arrays_free(gmxrt_arrays *arrays); /* releases the tensors too */
+/* Writes arrays beside the target and renames.  `names` is NULL for one array without a name. */
+int32_t gmxrt_file_save(gmxrt_ctx *ctx, const char *path, int64_t count, const char *const *names,
+                        const gmxrt_view *arrays, uint64_t span);
+/* Whether such a save can be: the suffix is known and, with names, that of a file with names. */
+int32_t gmxrt_file_can_save(gmxrt_ctx *ctx, const char *path, bool has_names, uint64_t span);
+
+/* .npy alone, whatever the path's end.  Versions 1.0 to 3.0, either byte order, C and Fortran order.  bf16,
+ * for which NumPy has no type, is the 2-byte void type `V2`, as ml_dtypes writes it. */
 typedef struct gmxrt_npy_header {
     int32_t dtype;
     int32_t rank;

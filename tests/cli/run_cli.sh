@@ -187,12 +187,29 @@ if [ -w /dev/full ]; then
 fi
 run "closed standard files" 0 sh -c "'$gmx' -e 1+1 <&- >&- 2>&-"
 
+# --- values that are no tensors, and names that are nearly something ---
+run "-e of a dtype" 0 "$gmx" -e '[1,2].dtype'
+out "i64$nl"
+run "-e of a range" 0 "$gmx" -e '1..5'
+out "1..5$nl"
+run "a short unknown name" 1 "$gmx" -e 'x'
+err 'unknown name `x`'
+grep -q nearest "$work/err" && fail "it suggests a name: $(cat "$work/err")"
+run "Python's spelling" 1 "$gmx" -e 'True'
+err 'GMX writes `true`'
+run "an unknown CPU" 2 "$gmx" --target-cpu=z80 -e 1
+err 'gmx: `z80` is not a CPU'
+
 # --- interrupts ---
 cat > "$work/loop.gmx" << 'END'
 mut i = 0
 while i >= 0 { i = (i + 1) % 1000 }
 END
 run "Ctrl-C" 130 timeout --preserve-status -s INT 1 "$gmx" "$work/loop.gmx"
+run "Ctrl-C in one long kernel" 130 timeout --preserve-status -s INT 1 "$gmx" --threads=1 -e \
+    'print("sum", sum([sin(i * 1.0) * j for i in 0..100000, j in 0..1000000]))'
+out ""
+err E0308
 
 # --- hostile input: an error of the program, in time, and never a signal ---
 parens() { head -c "$1" /dev/zero | tr '\0' '('; }
@@ -303,14 +320,14 @@ END
 fi
 
 # --- an index expression and the product it stands for: the same IR ---
-# same_ir CASE INDEX-EXPRESSION PRODUCT SHAPES...: the two over a, b with these literal shapes.
+# same_ir CASE INDEX-EXPRESSION PRODUCT SHAPE SHAPE [OP]: the two over a, b with these literal shapes.
 same_ir() {
     local expression side=0
     for expression in "$2" "$3"; do
         printf 'let a = rand(%s)\nlet b = rand(%s)\nfn f(a, b) = %s\nlet y = f(a, b)\n' "$4" "$5" "$expression" \
             > "$work/same.gmx"
         run "$1" 0 "$gmx" --dump-after=simplify "$work/same.gmx"
-        grep -hF matmul "$work/err" > /dev/null || fail "no matmul: $(head -c 600 "$work/err")"
+        grep -hF "${6:-matmul}" "$work/err" > /dev/null || fail "no ${6:-matmul}: $(head -c 600 "$work/err")"
         sed 's/ "[^"]*" :/ :/' "$work/err" > "$work/ir.$side"
         side=1
     done
@@ -323,7 +340,7 @@ same_ir "right transposed" '[sum(a[i, k] * b[j, k] for k) for i, j]' 'a @ b.T' '
 same_ir "batches" '[sum(a[n, i, k] * b[n, k, j] for k) for n, i, j]' 'a @ b' '2, 3, 4' '2, 4, 5'
 same_ir "matrix and vector" '[sum(a[i, k] * b[k] for k) for i]' 'a @ b' '3, 4' '4'
 same_ir "vector and matrix" '[sum(a[k] * b[k, j] for k) for j]' 'a @ b' '4' '4, 5'
-same_ir "vectors" 'sum(a[k] * b[k] for k)' 'a @ b' '4' '4'
+same_ir "vectors" 'sum(a[k] * b[k] for k)' 'a @ b' '4' '4' sum
 
 echo "$cases cases, $failures failures"
 [ "$failures" = 0 ]

@@ -9,7 +9,7 @@
 
 /* ---- the runtime's stand-ins -------------------------------------------------------------------- */
 
-static void parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain) {
+static int32_t parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64_t count, int64_t grain) {
     RunnerContext *context = (RunnerContext *)ctx;
     int64_t pieces = context->chunks > 0 ? context->chunks : 1;
     context->last_grain = grain;
@@ -18,6 +18,7 @@ static void parallel_for(gmxrt_ctx *ctx, gmxrt_body body, void *arguments, int64
         if (begin < end && !(piece && context->only_first_chunk))
             body(arguments, begin, end), context->calls++;
     }
+    return 0;
 }
 
 static int32_t fail_message(gmxrt_ctx *ctx, int32_t code, const char *message, uint64_t span) {
