@@ -122,6 +122,15 @@ static void fail_on_status(Host *host, const IrNode *node, LLVMValueRef status) 
     host_fail(host, next);
 }
 
+static void call_library(Host *host, const IrNode *node, const char *name, LLVMValueRef *arguments,
+                         unsigned count) {
+    LLVMValueRef status = host_call(host, name, host->i32, arguments, count);
+    /* What was interrupted inside a library function did not finish, whatever the function says. */
+    LLVMValueRef code =
+        host_load_field(host, host->i32, host->ctx, offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, code));
+    fail_on_status(host, node, LLVMBuildOr(host->build.builder, status, code, ""));
+}
+
 static void call_kernel(Host *host, const IrNode *node, LLVMValueRef const *arguments, uint32_t count) {
     for (uint32_t k = 0; k < count; k++)
         LLVMBuildStore(host->build.builder, host_to_bits(host, arguments[k]),
@@ -206,7 +215,6 @@ _Static_assert(KERNEL_EPILOGUE_RANGE == GMXRT_EPILOGUE_RANGE && KERNEL_EPILOGUE_
 
 /* gmxrt_product(ctx, a, b, out, kernel, epilogue, arguments of the epilogue, their count, span) */
 static void lower_product_call(Host *host, const IrNode *node) {
-    HostClock clock = host_profile_begin(host, node);
     HostValue *output = host_new_values(host, node, 1);
     host_allocate(host, node, &node->types[0], output);
     uint32_t count = 0;
@@ -232,7 +240,10 @@ static void lower_product_call(Host *host, const IrNode *node) {
         host_area(host, &host->arguments, 0, sizeof(uint64_t)),
         host_const_i64(host, count),
         host_span(host, node)};
-    host_fail_if(host, is_nonzero(host, host_call(host, "gmxrt_product", host->i32, arguments, 9)));
+    for (uint32_t k = 0; k < 2; k++)
+        host_profile_operand(host, node, arguments[1 + k]);
+    HostClock clock = host_profile_begin(host, node);
+    call_library(host, node, "gmxrt_product", arguments, 9);
     host_profile_end(host, node, clock);
 }
 
@@ -294,11 +305,7 @@ void host_library(Host *host, const IrNode *node) {
     for (uint32_t k = 0; k < node->operand_count && node->op == OP_matmul; k++)
         host_profile_operand(host, node, arguments[1 + k]);
     HostClock clock = host_profile_begin(host, node);
-    LLVMValueRef status = host_call(host, name, host->i32, arguments, count);
-    /* What was interrupted inside a library function did not finish, whatever the function says. */
-    LLVMValueRef code =
-        host_load_field(host, host->i32, host->ctx, offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, code));
-    fail_on_status(host, node, LLVMBuildOr(host->build.builder, status, code, ""));
+    call_library(host, node, name, arguments, count);
     host_profile_end(host, node, clock);
 }
 

@@ -225,6 +225,8 @@ static const char *product_text(const Explainer *x, const IrNode *node) {
     ProductCode code = {.own = &own};
     Product product = {.code = &code};
     uint32_t rank = ir_rank(node);
+    if (!blas_get())
+        return "cpu, compiled kernel (there is no OpenBLAS)";
     if (!describe(node->operands[0], rank, &product.a) || !describe(node->operands[1], rank, &product.b) ||
         !describe(node, rank, &product.out))
         return "cpu, compiled kernel or OpenBLAS, as the shapes will be";
@@ -271,7 +273,7 @@ static const char *fact_in_place(const Explainer *x, const ExplainStep *step, ui
     return arena_format(x->arena, "writes over the result of %s",
                         operand->op == OP_launch
                             ? x->function->module->kernels.items[operand->attributes[0]]->name->text
-                            : op_name(operand->op));
+                            : op_user_name(operand->op));
 }
 
 static const char *fact_separate(const Explainer *x, const ExplainStep *step, uint32_t index) {
@@ -380,7 +382,7 @@ static void write_row(const Explainer *x, IrText *text, uint32_t indent, const c
 }
 
 static const char *step_title(const Explainer *x, const ExplainStep *step) {
-    const char *type = type_text(x, &step->node->types[0]), *name = op_name(step->node->op);
+    const char *type = type_text(x, &step->node->types[0]), *name = op_user_name(step->node->op);
     switch (step->kind) {
     case EXPLAIN_KERNEL:
         return arena_format(x->arena, "kernel %s -> %s", kernel_of(x, step)->name->text, type);

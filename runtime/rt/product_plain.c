@@ -183,7 +183,7 @@ DEFINE_PLAIN(any_u64, uint64_t, vector_u64, ANY, STEP_INTEGER, ADVANCE_INTEGER)
 
 /* Signed integers wrap as the unsigned ones of their width do. */
 gmxrt_kernel product_plain(int32_t dtype) {
-    bool fast = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool fast = rt_cpu_level() >= 3;
     switch (dtype) {
     case RT_f32:
         return fast ? fast_f32 : any_f32;
