@@ -136,7 +136,8 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
 static void add_profile(KeyWalk *walk, const IrNode *node) {
     const IrModule *module = walk->plan->function->module;
     bool launch = node->op == OP_launch;
-    const char *name = launch ? module->kernels.items[node->attributes[0]]->name->text : op_user_name(node->op);
+    const char *name =
+        launch ? module->kernels.items[node->attributes[0]]->name->text : op_user_name(node->op);
     uint64_t key = hash_text(UINT64_C(0xcbf29ce484222325),
                              launch ? walk->plan->kernel_symbols[node->attributes[0]] : name);
     if (!launch && node->operand_count)
