@@ -182,6 +182,15 @@ typedef void (*AstVisit)(void *context, const AstNode *node);
 void elab_walk(const AstNode *node, AstVisit visit, void *context);
 bool elab_is_builtin_constant(Elaborator *e, Name name, Value *out); /* pi, e, inf, nan, None */
 
+/* ---- elab_names.c: hints ------------------------------------------------------------------------------ */
+typedef struct Nearest {
+    const char *wanted, *best; /* best NULL: nothing is near */
+    uint32_t distance;
+} Nearest;
+Nearest elab_nearest(const char *wanted);
+void elab_consider(void *nearest, const char *name);                       /* an ElabVisit */
+void elab_note_nearest(Elaborator *e, Diag *diag, const Nearest *nearest); /* "did you mean `x`?" */
+
 /* ---- elab_call.c ------------------------------------------------------------------------------------- */
 typedef struct Argument {
     Name name; /* keyword, or NULL */
@@ -326,6 +335,7 @@ struct Builtin {
 };
 const Builtin *elab_find_builtin(const char *name);
 const Builtin *elab_builtin_at(uint32_t index); /* NULL after the last */
+const char *elab_alias_at(uint32_t index);      /* other spellings of builtins; NULL after the last */
 /* Normalised axes, ascending, of `axis=` (None: all).  False after reporting. */
 bool elab_axes(Elaborator *e, Value axis, uint32_t rank, Span span, uint32_t *axes, uint32_t *count);
 bool elab_axis(Elaborator *e, Value axis, uint32_t rank, Span span, uint32_t *out);

@@ -3,7 +3,7 @@
 
 /* Which parameter an argument is for: -1 after reporting. */
 static int find_parameter(Elaborator *e, AstList parameters, const Argument *argument, uint32_t position,
-                          const char *function, Span span) {
+                          const char *function) {
     if (!argument->name) {
         if (position < parameters.count)
             return (int)position;
@@ -14,8 +14,12 @@ static int find_parameter(Elaborator *e, AstList parameters, const Argument *arg
     for (uint32_t i = 0; i < parameters.count; i++)
         if (parameters.items[i]->name == argument->name)
             return (int)i;
-    (void)span;
-    elab_fail(e, DIAG_E0204, argument->span, "`%s` has no parameter `%s`", function, argument->name->text);
+    Diag *diag = diag_error(e->sink, DIAG_E0204, argument->span, "`%s` has no parameter `%s`", function,
+                            argument->name->text);
+    Nearest nearest = elab_nearest(argument->name->text);
+    for (uint32_t i = 0; i < parameters.count; i++)
+        elab_consider(&nearest, parameters.items[i]->name->text);
+    elab_note_nearest(e, diag, &nearest);
     return -1;
 }
 
@@ -24,7 +28,7 @@ static bool match_arguments(Elaborator *e, const Closure *closure, const Argumen
     AstList parameters = ast_declaration_parameters(closure->function);
     const char *name = closure->name ? closure->name->text : "fn";
     for (uint32_t i = 0; i < count; i++) {
-        int k = find_parameter(e, parameters, &arguments[i], i, name, call);
+        int k = find_parameter(e, parameters, &arguments[i], i, name);
         if (k < 0)
             return false;
         if (given[k]) {

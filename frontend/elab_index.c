@@ -76,8 +76,12 @@ Value elab_field(Elaborator *e, const AstNode *node) {
         return elab_unsupported(e, elab_mark(node), "a sparse matrix");
     if (base.kind == VALUE_RECORD)
         return elab_no_field(e, base, node->name->text, elab_mark(node));
-    return elab_fail(e, DIAG_E0110, elab_mark(node), "%s has no field `%s`", elab_kind_text(e, base),
-                     node->name->text);
+    Diag *diag = diag_error(e->sink, DIAG_E0110, elab_mark(node), "%s has no field `%s`",
+                            elab_kind_text(e, base), node->name->text);
+    Nearest nearest = elab_nearest(node->name->text);
+    elab_each_field(e, base, elab_consider, &nearest);
+    elab_note_nearest(e, diag, &nearest);
+    return elab_poison();
 }
 
 /* ---- slices
