@@ -38,6 +38,8 @@ typedef struct CallFrame {
     struct CallFrame *parent;
     const Closure *closure;
     Span call;
+    bool has_place, is_placed; /* it is a call of the program; `shift` was asked for */
+    uint32_t shift;            /* of the positions of its body, see source_add_call */
 } CallFrame;
 
 /* The statements that follow a block which may `return` early. */

@@ -107,7 +107,7 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
         return elab_poison();
     Scope *scope = elab_scope_new(e, closure->environment), *saved = e->scope;
     uint32_t first_diag = e->sink->diags.count;
-    CallFrame frame = {.parent = e->frame, .closure = closure, .call = span};
+    CallFrame frame = {.parent = e->frame, .closure = closure, .call = span, .has_place = true};
     /* Arguments are checked in the caller's name: their errors are not errors of the body. */
     bool ok = elab_bind_parameters(e, closure->function, values, given, spans, scope, span);
     Value value = elab_poison();
