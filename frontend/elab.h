@@ -30,6 +30,7 @@ typedef struct Binding {
 struct Scope {
     Scope *parent;
     bool is_global;
+    uint32_t walk; /* elab_each_slot was here */
     VEC(Binding *) bindings;
 };
 
@@ -73,7 +74,7 @@ struct Elaborator {
     CallFrame *frame;
     uint32_t call_depth, depth;
     uint64_t steps;
-    uint32_t next_slot;
+    uint32_t next_slot, walk_count;
     bool is_checking;        /* a function is elaborated only to check it: nothing is kept */
     bool is_exporting;       /* no effects, no hidden stream */
     bool is_differentiating; /* no effects */
@@ -214,6 +215,7 @@ Value elab_call_mapped(Elaborator *e, const ValueTuple *mapped, Argument *argume
                        Span span);
 
 /* ---- elab_derivative.c -------------------------------------------------------------------------------- */
+Value elab_derived_function(const Derivative *derivative);
 Value elab_call_derivative(Elaborator *e, const Derivative *derivative, Argument *arguments, uint32_t count,
                            Span span);
 

@@ -102,6 +102,13 @@ void elab_abandon_unit(Elaborator *e);
 /* A global for the embedding API: binds `name` to a tensor the driver owns. */
 void elab_bind_slot(Elaborator *e, Name name, ElabSlot *slot);
 ElabSlot *elab_slot_new(Elaborator *e, Name name, Dtype dtype, uint32_t rank);
+/* Visits the slots of everything that globals, functions and the random stream hold; one held twice is
+ * visited twice. */
+typedef void (*ElabSlotVisit)(void *context, ElabSlot *slot);
+void elab_each_slot(Elaborator *e, ElabSlotVisit visit, void *context);
+/* The slot of the random stream's key or counter between units; NULL: it is a constant. */
+ElabSlot *elab_random_slot(Elaborator *e, bool is_counter);
+void elab_set_random_slot(Elaborator *e, bool is_counter, ElabSlot *slot);
 /* A record of so many fields, all POISON yet, with names of its own to be filled in. */
 Value elab_record_new(Elaborator *e, uint32_t count, Name **names);
 /* Visits every name that an expression may begin with; every function of the library; every field that may
