@@ -51,6 +51,13 @@ typedef struct Rest {
     const struct Rest *outer;
 } Rest;
 
+/* A function that returns from inside a loop: see elab_return.c. */
+typedef struct LoopReturn {
+    Binding *returned, *result; /* hidden variables around the outermost loop */
+    bool is_probing, has_found;
+    Value found; /* what it returns, while probing */
+} LoopReturn;
+
 typedef struct BindingChange { /* to undo what a failed unit did */
     Binding *binding;
     Binding before;
@@ -72,6 +79,7 @@ struct Elaborator {
     IrBuilder b;
     ElabUnit *unit;
     CallFrame *frame;
+    LoopReturn *loop_return; /* of the function in hand; NULL: not inside such a loop */
     uint32_t call_depth, depth;
     uint64_t steps;
     uint32_t next_slot, walk_count;
@@ -236,6 +244,7 @@ Value elab_block(Elaborator *e, const AstNode *block);
  * cannot stand.  `wants_value`: the last statement's value is used. */
 Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Rest *outer, bool wants_value);
 Value elab_function_body(Elaborator *e, const AstNode *block);
+Value elab_continue(Elaborator *e, const Rest *rest, bool wants_value); /* the statements after a block */
 Value elab_if(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value);
 Value elab_for(Elaborator *e, const AstNode *node);
 Value elab_while(Elaborator *e, const AstNode *node);
@@ -244,6 +253,15 @@ Value elab_logical(Elaborator *e, const AstNode *node); /* `and`, `or` */
 Value elab_one_statement(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value);
 Value elab_assign(Elaborator *e, const AstNode *node);
 bool elab_has_return(const AstNode *node);
+
+/* ---- elab_return.c: `return` inside loops ---------------------------------------------------------------
+ */
+/* A `for` or `while` that may return, and `rest`, what follows it in the function: its value. */
+Value elab_returning_loop(Elaborator *e, const AstNode *node, const Rest *rest);
+Value elab_return_from_loop(Elaborator *e, const AstNode *node);
+/* A loop's condition and body; where the function has returned they are false and do nothing. */
+Value elab_while_condition(Elaborator *e, const AstNode *node);
+void elab_loop_statements(Elaborator *e, const AstNode *body);
 
 /* ---- elab_merge.c: values that leave regions ------------------------------------------------------------
  */

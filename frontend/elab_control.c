@@ -22,9 +22,12 @@ static bool rest_continues(const Rest *rest) {
     return false;
 }
 
-static Value continue_with(Elaborator *e, const Rest *rest) {
+Value elab_continue(Elaborator *e, const Rest *rest, bool wants_value) {
+    Scope *saved = e->scope;
     e->scope = elab_scope_new(e, rest->scope);
-    return elab_statements(e, rest->statements, rest->next, rest->outer, true);
+    Value value = elab_statements(e, rest->statements, rest->next, rest->outer, wants_value);
+    e->scope = saved;
+    return value;
 }
 
 /* One branch: a BLOCK, an `else if`, or nothing. */
@@ -37,7 +40,7 @@ static Value branch_value(Elaborator *e, const AstNode *node, const Rest *rest, 
         e->scope = elab_scope_new(e, saved);
         value = elab_statements(e, ast_block_statements(node), 0, rest, wants_value);
     } else if (rest && rest_continues(rest)) {
-        value = continue_with(e, rest);
+        value = elab_continue(e, rest, wants_value);
     }
     e->scope = saved;
     return value;
@@ -57,7 +60,7 @@ Value elab_if(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_v
     Value condition = elab_condition(e, ast_if_condition(node), "if");
     const AstNode *yes_node = ast_if_then(node), *no_node = ast_if_else(node);
     bool known;
-    wants_value = (wants_value && no_node) || rest;
+    wants_value = (wants_value && no_node) || (rest && !e->loop_return);
     if (value_is(condition, VALUE_POISON)) /* what follows is judged all the same */
         return branch_value(e, yes_node, rest, wants_value), elab_poison();
     if (elab_constant_bool(condition, &known))
@@ -338,7 +341,9 @@ Value elab_one_statement(Elaborator *e, const AstNode *node, const Rest *rest, b
     case AST_RULE:
         return elab_unsupported(e, elab_mark(node), "a `rule`");
     case AST_RETURN:
-        return elab_unsupported(e, node->span, "a `return` inside a loop or an expression");
+        if (!e->frame)
+            return elab_fail(e, DIAG_E0101, node->span, "`return` stands in a function");
+        return elab_unsupported(e, node->span, "a `return` inside an expression");
     case AST_IMPORT:
         return elab_fail(e, DIAG_E0101, node->span, "`import` stands at the top level of a file");
     default:
@@ -351,6 +356,8 @@ Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Re
     for (uint32_t i = next; i < statements.count; i++) {
         const AstNode *node = statements.items[i];
         bool is_last = i + 1 == statements.count;
+        if (node->kind == AST_RETURN && outer && e->loop_return)
+            return elab_return_from_loop(e, node);
         if (node->kind == AST_RETURN && outer) {
             const AstNode *result = ast_return_value(node);
             return result ? elab_expression(e, result) : value_of_kind(VALUE_UNIT);
@@ -358,6 +365,10 @@ Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Re
         if (node->kind == AST_IF && outer && elab_has_return(node)) {
             Rest rest = {statements, i + 1, e->scope, outer};
             return elab_if(e, node, &rest, true);
+        }
+        if ((node->kind == AST_FOR || node->kind == AST_WHILE) && outer && elab_has_return(node)) {
+            Rest rest = {statements, i + 1, e->scope, outer};
+            return elab_returning_loop(e, node, &rest);
         }
         Value token = e->token->value;
         bool wants = is_last && wants_value && !rest_continues(outer);
@@ -367,7 +378,7 @@ Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Re
             elab_fail(e, DIAG_E0114, node->span, "the value of this expression, %s, is not used",
                       elab_kind_text(e, value));
     }
-    return outer && rest_continues(outer) ? continue_with(e, outer) : value;
+    return outer && rest_continues(outer) ? elab_continue(e, outer, wants_value) : value;
 }
 
 Value elab_block(Elaborator *e, const AstNode *block) {
@@ -380,5 +391,9 @@ Value elab_block(Elaborator *e, const AstNode *block) {
 
 Value elab_function_body(Elaborator *e, const AstNode *block) {
     static const Rest end;
-    return elab_statements(e, ast_block_statements(block), 0, &end, true);
+    LoopReturn *loop_return = e->loop_return;
+    e->loop_return = NULL;
+    Value value = elab_statements(e, ast_block_statements(block), 0, &end, true);
+    e->loop_return = loop_return;
+    return value;
 }
