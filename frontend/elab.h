@@ -93,6 +93,8 @@ struct Elaborator {
     uint32_t index_first; /* nodes with smaller ids are older than the outermost index expression */
     struct ElabReachCheck *reach_checks; /* of subscripts, in the index expression being elaborated */
     VEC(BindingChange) undo;
+    bool keeps_checks;      /* checks of sizes that are made now hold whether or not they are used */
+    VEC(IrNode *) checks;   /* these */
     VEC(ElabSlot *) lifted; /* sizes written as literals in this unit */
     VEC(ElabImport) imports;
 };

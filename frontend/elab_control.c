@@ -56,6 +56,40 @@ static Value elab_condition(Elaborator *e, const AstNode *node, const char *what
     return value;
 }
 
+/* The branch that is not taken is judged as well: its value must fit.  What is wrong inside it is not
+ * reported, as functions for any rank or dtype choose by them. */
+static bool fits_other_branch(Elaborator *e, const AstNode *node, const AstNode *other, bool condition,
+                              Value value) {
+    DiagSink own, *sink = e->sink;
+    Snapshot before = elab_snapshot(e);
+    IrRegion *region = e->b.region;
+    Branch branches[2] = {{.value = value}, {0}};
+    elab_enter_region(e); /* nothing uses it */
+    diag_init(&own, sink->arena);
+    e->sink = &own;
+    IrRegion *scratch = e->b.region;
+    branches[0].region = elab_enter_region(e);
+    elab_finish_branch(e, &before, &branches[0]);
+    e->b.region = scratch;
+    branches[1].region = elab_enter_region(e);
+    branches[1].value = branch_value(e, other, NULL, true);
+    elab_restore(e, &before);
+    elab_finish_branch(e, &before, &branches[1]);
+    e->sink = sink;
+    e->b.region = scratch;
+    uint32_t errors = sink->error_count;
+    if (!own.error_count && !value_is(branches[1].value, VALUE_POISON))
+        elab_join(e, ir_const_bool(&e->b, true), &before, &branches[!condition], &branches[condition], true,
+                  elab_mark(node));
+    elab_restore(e, &before);
+    e->b.region = region;
+    return sink->error_count == errors;
+}
+
+static bool is_in_library(const Elaborator *e) {
+    return e->frame && e->frame->closure->is_library;
+}
+
 Value elab_if(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value) {
     Value condition = elab_condition(e, ast_if_condition(node), "if");
     const AstNode *yes_node = ast_if_then(node), *no_node = ast_if_else(node);
@@ -63,8 +97,13 @@ Value elab_if(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_v
     wants_value = (wants_value && no_node) || (rest && !e->loop_return);
     if (value_is(condition, VALUE_POISON)) /* what follows is judged all the same */
         return branch_value(e, yes_node, rest, wants_value), elab_poison();
-    if (elab_constant_bool(condition, &known))
-        return branch_value(e, known ? yes_node : no_node, rest, wants_value);
+    if (elab_constant_bool(condition, &known)) {
+        Value value = branch_value(e, known ? yes_node : no_node, rest, wants_value);
+        bool is_judged = wants_value && !rest && !is_in_library(e) && !value_is(value, VALUE_POISON);
+        return !is_judged || fits_other_branch(e, node, known ? no_node : yes_node, known, value)
+                   ? value
+                   : elab_poison();
+    }
     Snapshot before = elab_snapshot(e);
     IrRegion *region = e->b.region;
     Branch branches[2] = {0};

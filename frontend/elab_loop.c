@@ -268,7 +268,7 @@ Value elab_for(Elaborator *e, const AstNode *node) {
     }
     if (over.kind == VALUE_RANGE) {
         run_for(e, node, elab_node(e, over.tuple->items[0]).node, elab_node(e, over.tuple->items[1]).node,
-                    NULL);
+                NULL);
     } else if (over.kind == VALUE_TUPLE) {
         unrolled_for(e, node, over.tuple);
     } else {

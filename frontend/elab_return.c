@@ -193,8 +193,8 @@ Value elab_returning_loop(Elaborator *e, const AstNode *node, const Rest *rest) 
     e->scope = elab_scope_new(e, saved);
     loop.returned = elab_bind(e, e->scope, elab_intern(e, "%returned"), BINDING_MUT,
                               elab_constant(DTYPE_bool, 0, false), (Span){0});
-    loop.result = elab_bind(e, e->scope, elab_intern(e, "%result"), BINDING_MUT,
-                            value_of_kind(VALUE_UNIT), (Span){0});
+    loop.result =
+        elab_bind(e, e->scope, elab_intern(e, "%result"), BINDING_MUT, value_of_kind(VALUE_UNIT), (Span){0});
     e->loop_return = &loop;
     Value value = elab_poison();
     bool ok = probe(e, &loop, node);

@@ -348,7 +348,10 @@ IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format
     va_start(list, format);
     Name message = elab_intern(e, arena_format_list(e->arena, format, list));
     va_end(list);
-    return ir_check_equal(&e->b, x, y, message);
+    IrNode *check = ir_check_equal(&e->b, x, y, message);
+    if (e->keeps_checks && check->op == OP_check_equal)
+        vec_push(e->arena, &e->checks, check);
+    return check;
 }
 
 IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank) {
