@@ -261,7 +261,8 @@ struct CallEntry {
     ElabSlot **slots;   /* where it is -1: a global */
 };
 
-/* What a function is specialised for: dtypes, ranks, contiguity, extents of 1. */
+/* What a function is specialised for: dtypes, ranks, contiguity, extents of 1; and the sizes that a
+ * declared type spells (sizes_fit). */
 static const char *call_key(Arena *arena, const char *function, gmx_tensor *const *arguments, size_t count) {
     char *key = arena_alloc(arena, strlen(function) + 2 + count * (GMX_MAX_RANK + 4));
     char *p = key + sprintf(key, "%s(", function);
@@ -275,9 +276,22 @@ static const char *call_key(Arena *arena, const char *function, gmx_tensor *cons
     return key;
 }
 
-static CallEntry *find_call(const gmx_session *s, const char *key) {
+/* Do the arguments have the sizes that the code takes as constants? */
+static bool sizes_fit(const CallEntry *call, gmx_tensor *const *arguments) {
+    for (uint32_t i = 0; i < call->parameter_count; i++) {
+        const ElabSlot *slot = call->slots[i];
+        for (uint32_t k = 0; call->arguments[i] >= 0 && k < slot->rank; k++)
+            if (slot->fixed_axes >> k & 1 &&
+                inner_const(arguments[call->arguments[i]])->shape[k] != slot->shape[k])
+                return false;
+    }
+    return true;
+}
+
+static CallEntry *find_call(const gmx_session *s, const char *key, gmx_tensor *const *arguments) {
     for (uint32_t i = 0; i < s->calls.count; i++)
-        if (s->calls.items[i]->generation == s->generation && !strcmp(s->calls.items[i]->key, key))
+        if (s->calls.items[i]->generation == s->generation && !strcmp(s->calls.items[i]->key, key) &&
+            sizes_fit(s->calls.items[i], arguments))
             return s->calls.items[i];
     return NULL;
 }
@@ -354,7 +368,7 @@ gmx_status gmx_call(gmx_session *session, const char *function, gmx_tensor *cons
         if (!arguments[i])
             return session_misuse(session, "an argument is NULL");
     const char *key = call_key(&session->report, function, arguments, argument_count);
-    const CallEntry *call = find_call(session, key);
+    const CallEntry *call = find_call(session, key, arguments);
     if (call && call->result_count == result_count)
         run_call(session, call, arguments, results);
     else
