@@ -26,8 +26,8 @@ struct Derivative {
 /* One argument that is differentiated. */
 typedef struct Differentiated {
     uint32_t argument;
-    uint32_t first, count; /* its leaves in the list of all */
-    Value value;           /* with variables for leaves */
+    uint32_t first; /* its leaves in the list of all */
+    Value value;    /* with variables for leaves */
 } Differentiated;
 
 /* ---- which arguments ---------------------------------------------------------------------------------- */
@@ -76,54 +76,57 @@ static bool choose(Elaborator *e, const Derivative *d, const Argument *arguments
 /* ---- variables --------------------------------------------------------------------------------------------
  */
 
-/* Where leaf number *left of a value stands: "", "[1]", ".fc1.w"; NULL, and *left less by its leaves, where
- * it has fewer. */
-static const char *leaf_path(Elaborator *e, Value value, uint32_t *left) {
-    if (value_has_node(value))
-        return (*left)-- ? NULL : "";
-    for (uint32_t i = 0; value_has_items(value) && i < value.tuple->count; i++) {
-        const char *inner = leaf_path(e, value.tuple->items[i], left);
-        if (inner && value.tuple->names)
-            return arena_format(e->sink->arena, ".%s%s", value.tuple->names[i]->text, inner);
-        if (inner)
-            return arena_format(e->sink->arena, "[%u]%s", i, inner);
+/* A path as a program writes it: `fc1.w`, `[1].w`. */
+static const char *item_text(Elaborator *e, const char *path) {
+    TextBuffer text = {.arena = e->sink->arena};
+    while (*path) {
+        size_t length = strcspn(path, ".");
+        bool is_number = *path >= '0' && *path <= '9';
+        text_format(&text, is_number ? "[%.*s]" : text.length ? ".%.*s" : "%.*s", (int)length, path);
+        path += length + (path[length] == '.');
     }
-    return NULL;
+    return text.text;
 }
 
-static bool no_float(Elaborator *e, const Differentiated *chosen, const Argument *argument,
-                     const NodeList *leaves, uint32_t leaf) {
-    const char *type = elab_type_text(e, value_tensor(leaves->items[leaf]));
-    uint32_t left = leaf - chosen->first;
-    const char *path = leaf_path(e, chosen->value, &left);
-    if (!path || !*path)
+static bool no_float(Elaborator *e, const Argument *argument, const Leaf *leaf) {
+    const char *type = elab_type_text(e, leaf->value);
+    if (!*leaf->path)
         return elab_fail(e, DIAG_E0212, argument->span, "there is no derivative for %s: it is no float",
                          type),
                false;
     Diag *diag = diag_error(e->sink, DIAG_E0212, argument->span,
                             "there is no derivative for the item `%s`, %s: it is no float",
-                            path + (*path == '.'), type);
+                            item_text(e, leaf->path), type);
     diag_note(e->sink, diag, "pass what is no float as another argument");
     return false;
 }
 
+/* Of a layer the parameters are differentiated, of anything else all tensors. */
 static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *argument, NodeList *leaves) {
+    LeafList all = {0};
+    Dtype dtype;
+    elab_leaves(e, argument->value, &all);
+    Value *values = ARENA_ARRAY(e->arena, Value, all.count);
     chosen->first = (uint32_t)leaves->count;
-    chosen->value = elab_flatten(e, argument->value, leaves);
-    chosen->count = (uint32_t)leaves->count - chosen->first;
-    if (!chosen->count) {
+    for (uint32_t i = 0; i < all.count; i++) {
+        const Leaf *leaf = &all.items[i];
+        values[i] = leaf->value;
+        bool is_float = elab_dtype_of(leaf->value, &dtype) && dtype_is_float(dtype);
+        if (!is_float && leaf->role == ROLE_LET)
+            return no_float(e, argument, leaf);
+        if (!is_float || leaf->role == ROLE_STATE)
+            continue;
+        IrNode *node = ir_variable(&e->b, elab_node(e, leaf->value).node);
+        bool is_weak = values[i].is_weak;
+        values[i] = value_tensor(node);
+        values[i].is_weak = is_weak;
+        vec_push(e->arena, leaves, node);
+    }
+    chosen->value = elab_with_leaves(e, argument->value, values);
+    if (leaves->count == chosen->first)
         elab_fail(e, DIAG_E0201, argument->span, "a derivative is taken for tensors, not for %s",
                   elab_kind_text(e, argument->value));
-        return false;
-    }
-    for (uint32_t i = chosen->first; i < leaves->count; i++) {
-        if (!dtype_is_float(ir_dtype(leaves->items[i])))
-            return no_float(e, chosen, argument, leaves, i);
-        leaves->items[i] = ir_variable(&e->b, leaves->items[i]);
-    }
-    uint32_t next = chosen->first;
-    chosen->value = elab_rebuild(e, chosen->value, leaves->items, &next);
-    return true;
+    return leaves->count > chosen->first;
 }
 
 /* ---- the derivative
@@ -223,9 +226,14 @@ static Value pair(Elaborator *e, Value first, Value second) {
 static Value as_arguments(Elaborator *e, const Derivative *d, const Differentiated *chosen, uint32_t count,
                           IrNode *const *nodes) {
     ValueTuple *tuple = elab_tuple(e, count);
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < count; i++)
-        tuple->items[i] = elab_strengthen(elab_rebuild(e, chosen[i].value, nodes, &next));
+    for (uint32_t i = 0, next = 0; i < count; i++) {
+        LeafList leaves = {0};
+        elab_trained_leaves(e, chosen[i].value, &leaves);
+        Value *values = ARENA_ARRAY(e->arena, Value, leaves.count);
+        for (uint32_t k = 0; k < leaves.count; k++)
+            values[k] = value_tensor(nodes[next++]);
+        tuple->items[i] = elab_trained_form(e, chosen[i].value, values);
+    }
     return d->is_tuple ? (Value){.kind = VALUE_TUPLE, .tuple = tuple} : tuple->items[0];
 }
 
