@@ -61,6 +61,14 @@ static void put_value(Text *text, const ExportFunction *function, const ExportPa
         dtype_is_complex(value->dtype) ? ", real and imaginary parts in turn" : "");
 }
 
+static void put_argument(Text *text, const ExportFunction *function, const ExportArgument *argument,
+                         const ExportParameter *values, const char *role) {
+    if (argument->structure)
+        put(text, " *   %s%s: %s\n", argument->name, role, argument->structure->type);
+    else
+        put_value(text, function, &values[argument->first], role);
+}
+
 static void put_comment(Text *text, const ExportFunction *function) {
     put(text, "/* ");
     if (function->documentation && *function->documentation) {
@@ -69,10 +77,15 @@ static void put_comment(Text *text, const ExportFunction *function) {
     } else {
         put(text, "%s\n", function->name);
     }
-    for (uint32_t i = 0; i < function->parameters.count; i++)
-        put_value(text, function, &function->parameters.items[i], "");
-    for (uint32_t i = 0; i < function->results.count; i++)
-        put_value(text, function, &function->results.items[i], " (result)");
+    for (uint32_t i = 0; i < function->inputs.count; i++)
+        put_argument(text, function, &function->inputs.items[i], function->parameters.items, "");
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        put_argument(text, function, &function->outputs.items[i], function->results.items, " (result)");
+    for (uint32_t i = 0; i < function->outputs.count; i++)
+        if (function->outputs.items[i].structure) {
+            put(text, " * A result may be the argument of its type: it is then updated.\n");
+            break;
+        }
     put(text, " * Returns 0, or nonzero with nothing written: gmx_last_error() says why. */\n");
 }
 
@@ -81,18 +94,83 @@ static void put_prototype(Text *text, const ExportFunction *function) {
     put(text, "int %s(", function->name);
     for (uint32_t i = 0; i < function->dims.count; i++, comma = ", ")
         put(text, "%sint64_t %s", comma, function->dims.items[i]);
-    for (uint32_t i = 0; i < function->parameters.count; i++, comma = ", ") {
-        const ExportParameter *value = &function->parameters.items[i];
+    for (uint32_t i = 0; i < function->inputs.count; i++, comma = ", ") {
+        const ExportArgument *argument = &function->inputs.items[i];
+        const ExportParameter *value = &function->parameters.items[argument->first];
         const char *type = dtype_info[value->dtype].c_type;
-        if (value->is_scalar && !dtype_is_complex(value->dtype))
-            put(text, "%s%s %s", comma, type, value->name);
+        if (argument->structure)
+            put(text, "%sconst %s *%s", comma, argument->structure->name, argument->name);
+        else if (value->is_scalar && !dtype_is_complex(value->dtype))
+            put(text, "%s%s %s", comma, type, argument->name);
         else
-            put(text, "%sconst %s *%s", comma, type, value->name);
+            put(text, "%sconst %s *%s", comma, type, argument->name);
     }
-    for (uint32_t i = 0; i < function->results.count; i++, comma = ", ")
-        put(text, "%s%s *%s", comma, dtype_info[function->results.items[i].dtype].c_type,
-            function->results.items[i].name);
+    for (uint32_t i = 0; i < function->outputs.count; i++, comma = ", ") {
+        const ExportArgument *argument = &function->outputs.items[i];
+        const char *type = argument->structure
+                               ? argument->structure->name
+                               : dtype_info[function->results.items[argument->first].dtype].c_type;
+        put(text, "%s%s *%s", comma, type, argument->name);
+    }
     put(text, "%s);\n", *comma ? "" : "void");
+}
+
+/* ---- structs ------------------------------------------------------------------------------------------ */
+
+/* The first name of a path, and what follows it: "fc1" and "w" of "fc1.w". */
+static size_t first_name(const char *path, const char **rest) {
+    size_t length = strcspn(path, ".");
+    *rest = path[length] ? path + length + 1 : NULL;
+    return length;
+}
+
+static void put_indent(Text *text, uint32_t depth) {
+    for (uint32_t i = 0; i < depth; i++)
+        put(text, "    ");
+}
+
+/* Members first..last, whose paths agree in their first `skip` characters, as fields of one struct. */
+static void put_members(Text *text, const ExportStruct *structure, uint32_t first, uint32_t last, size_t skip,
+                        uint32_t depth) {
+    for (uint32_t i = first; i < last;) {
+        const ExportParameter *member = &structure->members.items[i];
+        const char *path = member->name + skip, *rest;
+        size_t length = first_name(path, &rest);
+        put_indent(text, depth);
+        if (!rest) {
+            put(text, "%s *%s; /* ", dtype_info[member->dtype].c_type, path);
+            for (uint32_t k = 0; k < member->rank; k++)
+                put(text, "%s%lld", k ? ", " : "[", (long long)member->dims[k].value);
+            put(text, "%s */\n", member->rank ? "]" : "one");
+            i++;
+            continue;
+        }
+        uint32_t end = i + 1;
+        while (end < last && !strncmp(structure->members.items[end].name + skip, path, length + 1))
+            end++;
+        put(text, "struct {\n");
+        put_members(text, structure, i, end, skip + length + 1, depth + 1);
+        put_indent(text, depth);
+        put(text, "} %.*s;\n", (int)length, path);
+        i = end;
+    }
+}
+
+static void put_struct(Text *text, const ExportStruct *structure) {
+    const char *name = structure->name;
+    put(text, "/* The tensors of `%s`, each in C order. */\ntypedef struct %s {\n", structure->type, name);
+    put_members(text, structure, 0, structure->members.count, 0, 1);
+    put(text,
+        "} %s;\n\n"
+        "/* Gives a struct that holds nothing yet its tensors, with their initial values for this seed. */\n"
+        "int %s_init(%s *layer, int64_t seed);\n"
+        "/* The same with the values of a .npz or .safetensors file. */\n"
+        "int %s_load(%s *layer, const char *path);\n"
+        "/* Writes such a file: to a temporary name, which then takes the path's. */\n"
+        "int %s_save(const %s *layer, const char *path);\n"
+        "/* Gives back what init or load allocated, and clears the struct. */\n"
+        "void %s_free(%s *layer);\n\n",
+        name, name, name, name, name, name, name, name, name);
 }
 
 const char *header_text(const ExportList *exports, Arena *arena) {
@@ -104,6 +182,8 @@ const char *header_text(const ExportList *exports, Arena *arena) {
     put_guard(&text, name);
     put(&text,
         "\n\n#include <stdbool.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    for (uint32_t i = 0; i < exports->structs.count; i++)
+        put_struct(&text, exports->structs.items[i]);
     for (uint32_t i = 0; i < exports->functions.count; i++) {
         put_comment(&text, exports->functions.items[i]);
         put_prototype(&text, exports->functions.items[i]);

@@ -319,7 +319,7 @@ Value elab_no_field(Elaborator *e, Value record, const char *name, Span span); /
 
 /* ---- elab_layer.c: layers and their instances ------------------------------------------------------------
  */
-typedef enum LayerRole { ROLE_ARGUMENT, ROLE_PARAM, ROLE_STATE, ROLE_LET } LayerRole;
+typedef enum LayerRole { ROLE_ARGUMENT, ROLE_PARAM, ROLE_STATE, ROLE_LET, ROLE_OUTSIDE } LayerRole;
 struct LayerClass {
     const AstNode *node; /* LAYER */
     Closure *closure;    /* for messages, and the scope of the declaration */
@@ -342,6 +342,8 @@ typedef struct LayerCall {
 } LayerCall;
 LayerCall elab_layer_enter(Elaborator *e, const Closure *method);
 void elab_layer_leave(Elaborator *e, const Closure *method, LayerCall call);
+/* An instance as a type of an `export fn` spells it, `Adam(MLP(784, 10))`; `seed` is an integer scalar. */
+Value elab_layer_of_type(Elaborator *e, const AstNode *type, Value seed);
 const LayerClass *elab_find_layer(Elaborator *e, Name name); /* of the program or the library; or NULL */
 
 /* ---- elab_tree.c: the tensors of a tuple, record or layer, with their paths ------------------------------
@@ -349,7 +351,7 @@ const LayerClass *elab_find_layer(Elaborator *e, Name name); /* of the program o
 typedef struct Leaf {
     const char *path; /* "fc1.w", "blocks.0.w"; empty: the tree is this tensor */
     Value value;
-    LayerRole role; /* ROLE_LET outside layers */
+    LayerRole role; /* PARAM, STATE, or OUTSIDE layers */
 } Leaf;
 typedef VEC(Leaf) LeafList;
 /* The tensors of a tree in order; of a layer its parameters and states, not the numbers it was made with. */
@@ -449,6 +451,8 @@ void elab_note_calls(Elaborator *e, uint32_t first_diag, const Closure *closure,
  * ------------------------------------------------------------------------------------------ */
 void elab_check_file(Elaborator *e, const AstNode *block);
 bool elab_function_is_spelled(const AstNode *function); /* every type a dense tensor type with a dtype */
+/* A layer of this type whose tensors are parameters of e->b's function; POISON after reporting. */
+Value elab_symbolic_layer(Elaborator *e, const AstNode *type);
 /* Elaborates a spelled function with symbolic sizes in e->b; values[] are its parameters. */
 bool elab_symbolic_parameters(Elaborator *e, const AstNode *function, Scope *scope, Value *values);
 

@@ -1,6 +1,6 @@
 /* Checks of declared functions before anything runs: unknown names and recursion in all of them, and a whole
  * elaboration with symbolic sizes of those whose types are spelled. */
-#include "frontend/elab.h"
+#include "frontend/elab_export.h"
 
 /* ---- names
  * ----------------------------------------------------------------------------------------------------------
@@ -239,6 +239,13 @@ bool elab_symbolic_parameters(Elaborator *e, const AstNode *function, Scope *sco
     Span *spans = ARENA_ARRAY(e->arena, Span, parameters.count);
     for (uint32_t i = 0; i < parameters.count; i++) {
         const AstNode *type = ast_parameter_type(parameters.items[i]);
+        given[i] = true;
+        spans[i] = parameters.items[i]->span;
+        elab_at(e, spans[i]);
+        if (elab_is_layer_type(e, type)) {
+            values[i] = elab_symbolic_layer(e, type);
+            continue;
+        }
         if (type->kind == AST_TYPE_STORAGE)
             type = ast_type_storage_element(type);
         int64_t sizes[IR_MAX_RANK];
@@ -248,11 +255,8 @@ bool elab_symbolic_parameters(Elaborator *e, const AstNode *function, Scope *sco
             sizes[k] = type->children[k]->kind == AST_INTEGER && type->children[k]->integer <= INT64_MAX
                            ? (int64_t)type->children[k]->integer
                            : -1;
-        elab_at(e, parameters.items[i]->span);
         values[i] = value_tensor(
             ir_parameter(&e->b, parameters.items[i]->name, dtype, type->child_count, NULL, sizes));
-        given[i] = true;
-        spans[i] = parameters.items[i]->span;
     }
     return elab_bind_parameters(e, function, values, given, spans, scope, function->span);
 }

@@ -116,7 +116,7 @@ static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *
         const Leaf *leaf = &all.items[i];
         values[i] = leaf->value;
         bool is_float = elab_dtype_of(leaf->value, &dtype) && dtype_is_float(dtype);
-        if (!is_float && leaf->role == ROLE_LET)
+        if (!is_float && leaf->role == ROLE_OUTSIDE)
             return no_float(e, argument, leaf);
         if (!is_float || leaf->role == ROLE_STATE)
             continue;

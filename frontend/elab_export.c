@@ -1,5 +1,5 @@
 /* `export fn`: what gmxc puts into a library, elaborated with symbolic sizes, and its C interface. */
-#include "frontend/elab.h"
+#include "frontend/elab_export.h"
 
 static bool is_ascii(Name name) {
     for (uint32_t i = 0; i < name->length; i++)
@@ -11,7 +11,7 @@ static bool is_ascii(Name name) {
 static bool refuse(Elaborator *e, Span span, const char *what) {
     Diag *diag = diag_error(e->sink, DIAG_E0211, span, "an `export fn` cannot have %s", what);
     diag_note(e->sink, diag,
-              "its parameters and result are dense tensors and scalars with their types spelled");
+              "its parameters and result are dense tensors, scalars and layers with their types spelled");
     return false;
 }
 
@@ -22,8 +22,7 @@ static const AstNode *dense_type(Elaborator *e, const AstNode *type, Span span, 
         return refuse(e, span, untyped), NULL;
     if (type->kind == AST_TYPE_STORAGE && name_is(type->name, "dense"))
         type = ast_type_storage_element(type);
-    if (type->kind == AST_TYPE_STORAGE || type->kind == AST_TYPE_GRAPH || type->kind == AST_TYPE_EDGE ||
-        type->kind == AST_TYPE_LAYER) {
+    if (type->kind == AST_TYPE_STORAGE || type->kind == AST_TYPE_GRAPH || type->kind == AST_TYPE_EDGE) {
         elab_unsupported(e, type->span, "this type in an `export fn`");
         return NULL;
     }
@@ -32,7 +31,7 @@ static const AstNode *dense_type(Elaborator *e, const AstNode *type, Span span, 
     if (elab_is_dtype_letter(type))
         return refuse(e, type->span, "a generic dtype"), NULL;
     if (!dtype_find(type->name->text, &dtype)) {
-        elab_unsupported(e, type->span, "this type in an `export fn`");
+        elab_unknown_name(e, type->name, type->span, "type");
         return NULL;
     }
     if (type->child_count > IR_MAX_RANK)
@@ -61,6 +60,8 @@ typedef struct Export {
     Elaborator *e;
     ExportFunction *out;
     VEC(Name) dims; /* dim parameters, as out->dims */
+    IrModule *module;
+    ExportList *exports;
     const AstNode *function;
     bool ok;
 } Export;
@@ -112,7 +113,7 @@ static bool formula(Export *x, const AstNode *dim, TextBuffer *text) {
     return ok;
 }
 
-static const char *c_name(Elaborator *e, const char *name) {
+const char *export_c_name(Elaborator *e, const char *name) {
     static const char *const reserved[] = {
         /* of C, and of the macros that the header includes */
         "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum",
@@ -140,7 +141,7 @@ static void collect_dims(Export *x, const AstNode *type) {
         if (dim->kind != AST_NAME || find_dim(x, dim->name) >= 0 || constant_dim(x->e, dim, &value))
             continue;
         vec_push(x->e->arena, &x->dims, dim->name);
-        vec_push(x->e->arena, &x->out->dims, c_name(x->e, dim->name->text));
+        vec_push(x->e->arena, &x->out->dims, export_c_name(x->e, dim->name->text));
     }
 }
 
@@ -167,7 +168,21 @@ static void describe(Export *x, const AstNode *type, ExportParameter *p) {
     }
 }
 
-typedef VEC(const AstNode *) TypeList;
+/* The type of one C argument: a layer's struct, or a dense tensor. */
+typedef struct ArgumentType {
+    const AstNode *type;
+    const ExportStruct *structure; /* or NULL */
+} ArgumentType;
+typedef VEC(ArgumentType) TypeList;
+
+static bool layer_type(Export *x, const AstNode *type, TypeList *out) {
+    if (!elab_is_layer_type(x->e, type))
+        return false;
+    const ExportStruct *structure = elab_export_struct(x->e, x->module, type, x->exports);
+    x->ok = x->ok && structure;
+    vec_push(x->e->arena, out, ((ArgumentType){type, structure}));
+    return true;
+}
 
 static void result_types(Export *x, const AstNode *type, TypeList *out) {
     if (ast_is(type, AST_TYPE_TUPLE)) {
@@ -175,10 +190,32 @@ static void result_types(Export *x, const AstNode *type, TypeList *out) {
             result_types(x, type->children[i], out);
         return;
     }
+    if (layer_type(x, type, out))
+        return;
     const AstNode *dense = dense_type(x->e, type, elab_mark(x->function), "a result without a type");
     x->ok = x->ok && dense && check_dims(x->e, dense, true);
     if (dense)
-        vec_push(x->e->arena, out, dense);
+        vec_push(x->e->arena, out, ((ArgumentType){dense, NULL}));
+}
+
+typedef VEC(ExportParameter) ValueList;
+typedef VEC(ExportArgument) ArgumentList;
+
+/* One C argument and the values in it. */
+static void add_argument(Export *x, const char *name, const ArgumentType *type, ValueList *values,
+                         ArgumentList *arguments) {
+    Arena *arena = x->e->arena;
+    vec_push(arena, arguments, ((ExportArgument){name, values->count, type->structure}));
+    for (uint32_t i = 0; type->structure && i < type->structure->members.count; i++) {
+        ExportParameter member = type->structure->members.items[i];
+        member.name = arena_format(arena, "%s.%s", name, member.name);
+        vec_push(arena, values, member);
+    }
+    if (type->structure)
+        return;
+    ExportParameter p = {.name = name};
+    describe(x, type->type, &p);
+    vec_push(arena, values, p);
 }
 
 static bool describe_signature(Export *x) {
@@ -190,12 +227,14 @@ static bool describe_signature(Export *x) {
         x->ok = refuse(e, elab_mark(function), "a name that is not ASCII");
     for (uint32_t i = 0; i < parameters.count; i++) {
         const AstNode *parameter = parameters.items[i];
-        const AstNode *type =
-            dense_type(e, ast_parameter_type(parameter), parameter->span, "a parameter without a type");
         if (!is_ascii(parameter->name))
             x->ok = refuse(e, parameter->span, "a name that is not ASCII");
+        if (layer_type(x, ast_parameter_type(parameter), &types))
+            continue;
+        const AstNode *type =
+            dense_type(e, ast_parameter_type(parameter), parameter->span, "a parameter without a type");
         x->ok = x->ok && type && check_dims(e, type, false);
-        vec_push(e->arena, &types, type);
+        vec_push(e->arena, &types, ((ArgumentType){type, NULL}));
         if (x->ok)
             collect_dims(x, type);
     }
@@ -205,16 +244,17 @@ static bool describe_signature(Export *x) {
         result_types(x, ast_function_result(function), &results);
     if (!x->ok)
         return false;
-    for (uint32_t i = 0; i < types.count; i++) {
-        ExportParameter p = {.name = c_name(e, parameters.items[i]->name->text)};
-        describe(x, types.items[i], &p);
-        vec_push(e->arena, &x->out->parameters, p);
-    }
-    for (uint32_t i = 0; i < results.count; i++) {
-        ExportParameter p = {.name = results.count == 1 ? "out" : arena_format(e->arena, "out%u", i)};
-        describe(x, results.items[i], &p);
-        vec_push(e->arena, &x->out->results, p);
-    }
+    ValueList values = {0}, made = {0};
+    ArgumentList inputs = {0}, outputs = {0};
+    for (uint32_t i = 0; i < types.count; i++)
+        add_argument(x, export_c_name(e, parameters.items[i]->name->text), &types.items[i], &values, &inputs);
+    for (uint32_t i = 0; i < results.count; i++)
+        add_argument(x, results.count == 1 ? "out" : arena_format(e->arena, "out%u", i), &results.items[i],
+                     &made, &outputs);
+    memcpy(&x->out->parameters, &values, sizeof values);
+    memcpy(&x->out->results, &made, sizeof made);
+    memcpy(&x->out->inputs, &inputs, sizeof inputs);
+    memcpy(&x->out->outputs, &outputs, sizeof outputs);
     return x->ok;
 }
 
@@ -222,21 +262,58 @@ static bool describe_signature(Export *x) {
  * -----------------------------------------------------------------------------------------------------------
  */
 
-static bool bake_constants(Export *x, ElabUnit *unit) {
-    Elaborator *e = x->e;
+static bool bake_constants(Elaborator *e, ExportFunction *out, Span span) {
+    const ElabUnit *unit = e->unit;
     const ElabHost *host = &e->options.host;
     for (uint32_t i = 0; i < unit->parameters.count; i++) {
         ElabSlot *slot = unit->parameters.items[i].slot;
-        if (!slot->data && (!host->bake || !host->bake(host->user, slot, elab_mark(x->function))))
+        if (!slot->data && (!host->bake || !host->bake(host->user, slot, span)))
             return false;
         ExportConstant constant = {.dtype = slot->dtype, .rank = slot->rank, .data = slot->data};
         memcpy(constant.shape, slot->shape, sizeof constant.shape);
-        vec_push(e->arena, &x->out->constants, constant);
+        vec_push(e->arena, &out->constants, constant);
     }
     return true;
 }
 
-static bool elaborate(Export *x, ElabUnit *unit) {
+ExportBuild export_begin(Elaborator *e, IrModule *module, Name name, Span span) {
+    ExportBuild saved = {e->unit, e->b, e->token->value};
+    ElabUnit *unit = ARENA_NEW(module->arena, ElabUnit);
+    *unit = (ElabUnit){.arena = module->arena, .module = module};
+    unit->function = ir_function_new(module, name);
+    e->unit = unit;
+    e->b = ir_builder_at(unit->function, unit->function->body);
+    e->b.statement = span.begin;
+    e->lifted.count = 0;
+    e->token->value = (Value){.kind = VALUE_TOKEN, .node = ir_token(&e->b)};
+    e->is_exporting = true;
+    return saved;
+}
+
+void export_end(Elaborator *e, ExportBuild saved) {
+    e->is_exporting = false;
+    e->unit = saved.unit;
+    e->b = saved.builder;
+    e->token->value = saved.token;
+}
+
+bool export_finish(Elaborator *e, ExportFunction *out, Span span) {
+    ElabUnit *unit = e->unit;
+    uint32_t own = out->parameters.count;
+    unit->function->parameter_contiguous = ARENA_ARRAY(unit->arena, bool, own + unit->parameters.count);
+    memset(unit->function->parameter_contiguous, true, own + unit->parameters.count);
+    return bake_constants(e, out, span);
+}
+
+/* The tensors of the result in the order of the C arguments. */
+static void result_nodes(Elaborator *e, Value value, NodeList *nodes) {
+    LeafList leaves = {0};
+    elab_leaves(e, value, &leaves);
+    for (uint32_t i = 0; i < leaves.count; i++)
+        vec_push(e->arena, nodes, elab_node(e, leaves.items[i].value).node);
+}
+
+static bool elaborate(Export *x) {
     Elaborator *e = x->e;
     Closure closure = {.function = x->function, .environment = e->globals, .name = x->function->name};
     Scope *scope = elab_scope_new(e, e->globals);
@@ -249,43 +326,32 @@ static bool elaborate(Export *x, ElabUnit *unit) {
     e->steps = e->depth = 0;
     if (elab_symbolic_parameters(e, x->function, scope, values)) {
         e->scope = scope;
-        elab_flatten(e, elab_expand_body(e, &closure, scope), &nodes);
+        result_nodes(e, elab_expand_body(e, &closure, scope), &nodes);
     }
     e->frame = NULL;
     e->scope = e->globals;
     if (e->sink->error_count != errors || nodes.count != x->out->results.count)
         return false;
     ir_set_results(&e->b, nodes.items, nodes.count);
-    uint32_t own = x->out->parameters.count;
-    unit->function->parameter_contiguous = ARENA_ARRAY(unit->arena, bool, own + unit->parameters.count);
-    memset(unit->function->parameter_contiguous, true, own + unit->parameters.count);
-    return bake_constants(x, unit);
+    return export_finish(e, x->out, elab_mark(x->function));
 }
 
-ExportFunction *elab_export_function(Elaborator *e, IrModule *module, const AstNode *function) {
-    Export x = {.e = e, .function = function, .ok = true, .out = ARENA_NEW(e->arena, ExportFunction)};
-    ElabUnit *saved_unit = e->unit;
-    IrBuilder saved_builder = e->b;
-    Value token = e->token->value;
+ExportFunction *elab_export_function(Elaborator *e, IrModule *module, const AstNode *function,
+                                     ExportList *exports) {
+    Export x = {.e = e,
+                .function = function,
+                .ok = true,
+                .out = ARENA_NEW(e->arena, ExportFunction),
+                .module = module,
+                .exports = exports};
     e->scope = e->globals;
     if (!describe_signature(&x))
         return NULL;
     x.out->name = function->name->text;
     x.out->documentation = function->doc;
     x.out->function = module->functions.count;
-    ElabUnit *unit = ARENA_NEW(module->arena, ElabUnit);
-    *unit = (ElabUnit){.arena = module->arena, .module = module};
-    unit->function = ir_function_new(module, function->name);
-    e->unit = unit;
-    e->b = ir_builder_at(unit->function, unit->function->body);
-    e->b.statement = function->span.begin;
-    e->lifted.count = 0;
-    e->token->value = (Value){.kind = VALUE_TOKEN, .node = ir_token(&e->b)};
-    e->is_exporting = true;
-    bool ok = elaborate(&x, unit);
-    e->is_exporting = false;
-    e->unit = saved_unit;
-    e->b = saved_builder;
-    e->token->value = token;
+    ExportBuild saved = export_begin(e, module, function->name, function->span);
+    bool ok = elaborate(&x);
+    export_end(e, saved);
     return ok ? x.out : NULL;
 }

@@ -302,11 +302,19 @@ static void find_name(void *context, const AstNode *node) {
     search->found = search->found || (node->kind == AST_NAME && node->name == search->name);
 }
 
+static bool has_parameter(const AstNode *function, Name name) {
+    AstList parameters = ast_declaration_parameters(function);
+    for (uint32_t i = 0; i < parameters.count; i++)
+        if (parameters.items[i]->name == name)
+            return true;
+    return false;
+}
+
 static bool methods_use(const LayerClass *layer, Name name) {
     NameSearch search = {.name = name};
     AstList members = ast_layer_members(layer->node);
     for (uint32_t i = 0; i < members.count; i++)
-        if (members.items[i]->kind == AST_FUNCTION)
+        if (members.items[i]->kind == AST_FUNCTION && !has_parameter(members.items[i], name))
             elab_walk(members.items[i], find_name, &search);
     return search.found;
 }
@@ -353,14 +361,20 @@ static Value make_members(Elaborator *e, const LayerClass *layer, Scope *scope, 
     return instance_of_scope(e, layer, scope);
 }
 
+static bool takes(const LayerClass *layer, const char *name) {
+    AstList parameters = ast_declaration_parameters(layer->node);
+    for (uint32_t i = 0; i < parameters.count; i++)
+        if (name_is(parameters.items[i]->name, name))
+            return true;
+    return false;
+}
+
 /* Takes `seed=` out of the arguments of a layer that has no such parameter. */
 static bool take_seed(Elaborator *e, const LayerClass *layer, Argument *arguments, uint32_t *count,
                       Value *seed) {
-    AstList parameters = ast_declaration_parameters(layer->node);
     *seed = value_of_kind(VALUE_NONE);
-    for (uint32_t i = 0; i < parameters.count; i++)
-        if (name_is(parameters.items[i]->name, "seed"))
-            return true;
+    if (takes(layer, "seed"))
+        return true;
     for (uint32_t i = 0; i < *count; i++) {
         if (!arguments[i].name || !name_is(arguments[i].name, "seed"))
             continue;
@@ -407,6 +421,31 @@ Value elab_layer_new(Elaborator *e, const LayerClass *layer, Argument *arguments
     elab_note_calls(e, first_diag, closure, span);
     elab_at(e, span);
     return e->sink->error_count == errors ? value : elab_poison();
+}
+
+Value elab_layer_of_type(Elaborator *e, const AstNode *type, Value seed) {
+    const LayerClass *layer = elab_find_layer(e, type->name);
+    LayerBuild *outer = e->layer_build, build = {.seed = seed, .path = type->name->text};
+    if (!layer)
+        return elab_unknown_name(e, type->name, type->span, "type");
+    Argument *arguments = ARENA_ARRAY(e->arena, Argument, type->child_count + 1);
+    bool ok = true;
+    e->layer_build = &build; /* layers among the arguments have the seed too */
+    for (uint32_t i = 0; i < type->child_count; i++) {
+        const AstNode *argument = type->children[i];
+        bool is_keyword = argument->kind == AST_KEYWORD;
+        const AstNode *expression = is_keyword ? ast_keyword_value(argument) : argument;
+        arguments[i] = (Argument){.name = is_keyword ? argument->name : NULL,
+                                  .value = elab_expression(e, expression),
+                                  .node = expression,
+                                  .span = expression->span};
+        ok = ok && !value_is(arguments[i].value, VALUE_POISON);
+    }
+    e->layer_build = outer;
+    uint32_t count = type->child_count;
+    if (!takes(layer, "seed"))
+        arguments[count++] = (Argument){.name = elab_intern(e, "seed"), .value = seed, .span = type->span};
+    return ok ? elab_layer_new(e, layer, arguments, count, type->span) : elab_poison();
 }
 
 bool elab_makes_layers(Elaborator *e, const AstNode *comprehension) {

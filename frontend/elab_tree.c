@@ -18,25 +18,23 @@ static LayerRole role_of_item(const ValueTuple *tuple, uint32_t i, LayerRole rol
 }
 
 /* Tensors that a layer was made with, or computed when it was made, are no leaves; its sub-layers are. */
-static bool is_leaf(const ValueTuple *parent, LayerRole role, Value value) {
+static bool is_leaf(LayerRole role, Value value) {
     Dtype dtype;
-    return elab_dtype_of(value, &dtype) &&
-           (!parent || !parent->layer || role == ROLE_PARAM || role == ROLE_STATE);
+    return role != ROLE_ARGUMENT && role != ROLE_LET && elab_dtype_of(value, &dtype);
 }
 
-static void collect(Elaborator *e, const ValueTuple *parent, LayerRole role, const char *path, Value value,
-                    LeafList *out) {
-    if (is_leaf(parent, role, value))
+static void collect(Elaborator *e, LayerRole role, const char *path, Value value, LeafList *out) {
+    if (is_leaf(role, value))
         vec_push(e->arena, out, ((Leaf){path, value, role}));
     if (!elab_is_tree(value))
         return;
     for (uint32_t i = 0; i < value.tuple->count; i++)
-        collect(e, value.tuple, role_of_item(value.tuple, i, role), path_of_item(e, path, value.tuple, i),
+        collect(e, role_of_item(value.tuple, i, role), path_of_item(e, path, value.tuple, i),
                 value.tuple->items[i], out);
 }
 
 void elab_leaves(Elaborator *e, Value tree, LeafList *out) {
-    collect(e, NULL, ROLE_LET, "", tree, out);
+    collect(e, ROLE_OUTSIDE, "", tree, out);
 }
 
 typedef struct Replacement {
@@ -50,30 +48,29 @@ static bool is_trained(Value value, LayerRole role) {
     return role != ROLE_STATE && elab_dtype_of(value, &dtype) && dtype_is_float(dtype);
 }
 
-static Value replaced(Elaborator *e, const ValueTuple *parent, LayerRole role, Value value, Replacement *r) {
+static Value replaced(Elaborator *e, LayerRole role, Value value, Replacement *r) {
     if (elab_is_tree(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
-            tuple->items[i] =
-                replaced(e, value.tuple, role_of_item(value.tuple, i, role), value.tuple->items[i], r);
+            tuple->items[i] = replaced(e, role_of_item(value.tuple, i, role), value.tuple->items[i], r);
         value.tuple = tuple;
         if (value.kind == VALUE_LAYER)
             value.instance = NULL; /* which has the leaves that it had */
         return value;
     }
-    if (is_leaf(parent, role, value) && (!r->drops_others || is_trained(value, role)))
+    if (is_leaf(role, value) && (!r->drops_others || is_trained(value, role)))
         return r->values[r->next++];
     return r->drops_others ? (Value){.kind = VALUE_TUPLE, .tuple = elab_tuple(e, 0)} : value;
 }
 
 Value elab_with_leaves(Elaborator *e, Value tree, const Value *values) {
     Replacement r = {.values = values};
-    return replaced(e, NULL, ROLE_LET, tree, &r);
+    return replaced(e, ROLE_OUTSIDE, tree, &r);
 }
 
 Value elab_trained_form(Elaborator *e, Value tree, const Value *values) {
     Replacement r = {.values = values, .drops_others = true};
-    return replaced(e, NULL, ROLE_LET, tree, &r);
+    return replaced(e, ROLE_OUTSIDE, tree, &r);
 }
 
 void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out) {

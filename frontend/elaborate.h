@@ -138,6 +138,7 @@ const char *elab_help(Elaborator *e, Name name);
 /* Elaborates a declared `export fn` into a new function of `module` (unit arena) and describes its C
  * interface. Extra trailing parameters of the IR function are baked constants (`constants` of the result).
  * NULL after reporting. */
-ExportFunction *elab_export_function(Elaborator *e, IrModule *module, const AstNode *function);
+ExportFunction *elab_export_function(Elaborator *e, IrModule *module, const AstNode *function,
+                                     ExportList *exports);
 
 #endif

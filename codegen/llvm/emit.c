@@ -161,7 +161,8 @@ static LLVMValueRef emit_host(Emission *e, uint32_t index, uint32_t variant, Hos
     return LLVMGetNamedFunction(e->unit.module, job.symbol);
 }
 
-static bool emit_export(Emission *e, const ExportFunction *function) {
+/* A function, or with `structure` the functions of a struct whose init function it is. */
+static bool emit_export(Emission *e, const ExportFunction *function, const ExportStruct *structure) {
     HostPlan plan = {0};
     ExportCode code[VARIANT_MAX];
     for (uint32_t v = 0; v < e->variant_count; v++) {
@@ -171,15 +172,20 @@ static bool emit_export(Emission *e, const ExportFunction *function) {
     }
     e->unit.target = e->base;
     const char *message = NULL;
-    return export_wrapper(&e->unit, e->exports, function, &plan, code, e->variant_count, &e->arena,
-                          &message) ||
-           fail_text(e, message);
+    bool ok = structure ? export_struct(&e->unit, e->exports, structure, &plan, code, e->variant_count,
+                                        &e->arena, &message)
+                        : export_wrapper(&e->unit, e->exports, function, &plan, code, e->variant_count,
+                                         &e->arena, &message);
+    return ok || fail_text(e, message);
 }
 
 static bool emit_module(Emission *e) {
     HostPlan plan;
     for (uint32_t i = 0; e->exports && i < e->exports->functions.count; i++)
-        if (!emit_export(e, e->exports->functions.items[i]))
+        if (!emit_export(e, e->exports->functions.items[i], NULL))
+            return false;
+    for (uint32_t i = 0; e->exports && i < e->exports->structs.count; i++)
+        if (!emit_export(e, e->exports->structs.items[i]->init, e->exports->structs.items[i]))
             return false;
     for (uint32_t i = 0; !e->exports && i < e->module->functions.count; i++)
         if (!emit_host(e, i, 0, &plan))
@@ -238,9 +244,13 @@ static bool publish(Emission *e, const char *path, const char *data, size_t leng
 }
 
 static bool link_library(Emission *e, const char *path, const char *data, size_t length) {
-    const char **names = ARENA_ARRAY(&e->arena, const char *, e->exports->functions.count);
-    for (uint32_t i = 0; i < e->exports->functions.count; i++)
-        names[i] = e->exports->functions.items[i]->name;
+    uint32_t count = e->exports->functions.count + e->exports->structs.count,
+             functions = count - e->exports->structs.count;
+    const char **names = ARENA_ARRAY(&e->arena, const char *, count);
+    for (uint32_t i = 0; i < count; i++)
+        names[i] = i < functions ? e->exports->functions.items[i]->name
+                                 : arena_format(&e->arena, "%1$s_init; %1$s_load; %1$s_save; %1$s_free",
+                                                e->exports->structs.items[i - functions]->name);
     char *archive = e->backend->runtime_archive ? strdup(e->backend->runtime_archive) : link_archive();
     if (!archive || access(archive, R_OK) != 0) {
         free(archive);
@@ -250,8 +260,7 @@ static bool link_library(Emission *e, const char *path, const char *data, size_t
          *message = NULL;
     const char *slash = strrchr(path, '/');
     bool done = library && write_file(e, object, data, length);
-    if (done && link_shared(object, archive, names, e->exports->functions.count, slash ? slash + 1 : path,
-                            library, &message) != 0)
+    if (done && link_shared(object, archive, names, count, slash ? slash + 1 : path, library, &message) != 0)
         done = fail_text(e, message);
     done = done && ((chmod(library, 0755) == 0 && rename(library, path) == 0) || fail_file(e, path));
     if (object)

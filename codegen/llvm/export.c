@@ -262,15 +262,16 @@ static bool is_by_value(const ExportParameter *value) {
 
 static LLVMTypeRef wrapper_type(Export *e) {
     const ExportFunction *function = e->function;
-    uint32_t count = function->dims.count + function->parameters.count + function->results.count, at = 0;
+    uint32_t count = function->dims.count + function->inputs.count + function->outputs.count, at = 0;
     LLVMTypeRef *types = ARENA_ARRAY(e->arena, LLVMTypeRef, count);
     for (uint32_t i = 0; i < function->dims.count; i++)
         types[at++] = e->i64;
-    for (uint32_t i = 0; i < function->parameters.count; i++)
-        types[at++] = is_by_value(&function->parameters.items[i])
-                          ? scalar_type(e, function->parameters.items[i].dtype)
-                          : e->pointer;
-    for (uint32_t i = 0; i < function->results.count; i++)
+    for (uint32_t i = 0; i < function->inputs.count; i++) {
+        const ExportArgument *argument = &function->inputs.items[i];
+        const ExportParameter *value = &function->parameters.items[argument->first];
+        types[at++] = !argument->structure && is_by_value(value) ? scalar_type(e, value->dtype) : e->pointer;
+    }
+    for (uint32_t i = 0; i < function->outputs.count; i++)
         types[at++] = e->pointer;
     return LLVMFunctionType(e->i32, types, count, false);
 }
@@ -299,18 +300,40 @@ static LLVMValueRef store_extents(Export *e) {
     return array;
 }
 
+/* The members of a struct, all NULL where there is no struct: the runtime reports that. */
+static void store_members(Export *e, LLVMValueRef array, uint32_t index, LLVMValueRef address,
+                          uint32_t count) {
+    LLVMTypeRef type = LLVMArrayType2(e->pointer, count);
+    LLVMValueRef nothing = constant_global(e, LLVMConstNull(type), "nothing");
+    LLVMValueRef is_null = LLVMBuildIsNull(e->builder, address, "");
+    address = LLVMBuildSelect(e->builder, is_null, nothing, address, "");
+    for (uint32_t i = 0; i < count; i++) {
+        LLVMValueRef position = LLVMConstInt(e->i64, i, false);
+        LLVMValueRef place = LLVMBuildGEP2(e->builder, e->pointer, address, &position, 1, "");
+        store_item(e, array, index + i, LLVMBuildLoad2(e->builder, e->pointer, place, ""));
+    }
+}
+
 static LLVMValueRef store_addresses(Export *e) {
     const ExportFunction *function = e->function;
     uint32_t inputs = function->parameters.count, count = inputs + function->results.count;
     LLVMValueRef array = stack_array(e, e->pointer, count);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < function->inputs.count + function->outputs.count; i++) {
+        bool is_input = i < function->inputs.count;
+        const ExportArgument *argument =
+            is_input ? &function->inputs.items[i] : &function->outputs.items[i - function->inputs.count];
         LLVMValueRef value = LLVMGetParam(e->wrapper, function->dims.count + i);
-        if (i < inputs && is_by_value(&function->parameters.items[i])) {
+        uint32_t index = is_input ? argument->first : inputs + argument->first;
+        if (argument->structure) {
+            store_members(e, array, index, value, argument->structure->members.count);
+            continue;
+        }
+        if (is_input && is_by_value(&function->parameters.items[argument->first])) {
             LLVMValueRef slot = LLVMBuildAlloca(e->builder, LLVMTypeOf(value), "");
             LLVMBuildStore(e->builder, value, slot);
             value = slot;
         }
-        store_item(e, array, i, value);
+        store_item(e, array, index, value);
     }
     return array;
 }
@@ -334,34 +357,116 @@ static void build_body(Export *e, LLVMValueRef description) {
     LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, type, callee, arguments, 4, ""));
 }
 
-bool export_wrapper(LlvmUnit *unit, const ExportList *exports, const ExportFunction *function,
-                    const HostPlan *plan, const ExportCode *code, uint32_t code_count, Arena *arena,
-                    const char **message) {
+static Export export_new(LlvmUnit *unit, const ExportFunction *function, Arena *arena) {
     LLVMContextRef context = unit->context;
     Export e = {.unit = unit, .arena = arena, .function = function};
     e.i8 = LLVMInt8TypeInContext(context);
     e.i32 = LLVMInt32TypeInContext(context);
     e.i64 = LLVMInt64TypeInContext(context);
     e.pointer = LLVMPointerTypeInContext(context, 0);
+    return e;
+}
+
+/* The gmxrt_library_function. */
+static LLVMValueRef describe_function(Export *e, const ExportList *exports, const HostPlan *plan,
+                                      const ExportCode *code, uint32_t code_count) {
+    const ExportFunction *function = e->function;
+    uint32_t places;
+    LLVMValueRef place_table = describe_places(e, exports, plan, &places);
+    LLVMValueRef fields[] = {constant_text(e, function->name),
+                             int32(e, function->dims.count),
+                             int32(e, function->parameters.count),
+                             int32(e, function->results.count),
+                             int32(e, places),
+                             int32(e, code_count),
+                             int32(e, function->constants.count),
+                             describe_dims(e),
+                             describe_values(e),
+                             place_table,
+                             describe_code(e, code, code_count),
+                             describe_constants(e)};
+    return constant_global(e, constant_struct(e, fields, sizeof fields / sizeof *fields), "export");
+}
+
+/* ---- structs ---------------------------------------------------------------------------------------------
+ */
+
+/* The gmxrt_library_struct. */
+static LLVMValueRef describe_struct(Export *e, const ExportStruct *structure, LLVMValueRef init) {
+    uint32_t count = structure->members.count, axes = 0;
+    LLVMValueRef *values = ARENA_ARRAY(e->arena, LLVMValueRef, count),
+                 *paths = ARENA_ARRAY(e->arena, LLVMValueRef, count),
+                 *extents = ARENA_ARRAY(e->arena, LLVMValueRef, count * IR_MAX_RANK);
+    for (uint32_t i = 0; i < count; i++) {
+        const ExportParameter *member = &structure->members.items[i];
+        LLVMValueRef fields[] = {constant_text(e, member->name), int32(e, member->dtype),
+                                 int32(e, member->rank)};
+        values[i] = constant_struct(e, fields, 3);
+        paths[i] = constant_text(e, structure->paths.items[i]);
+        for (uint32_t k = 0; k < member->rank; k++)
+            extents[axes++] = LLVMConstInt(e->i64, (uint64_t)member->dims[k].value, true);
+    }
+    LLVMValueRef fields[] = {constant_text(e, structure->type),
+                             LLVMConstInt(e->i64, count, false),
+                             constant_array(e, LLVMTypeOf(values[0]), values, count),
+                             constant_array(e, e->pointer, paths, count),
+                             constant_array(e, e->i64, extents, axes),
+                             init};
+    return constant_global(e, constant_struct(e, fields, sizeof fields / sizeof *fields), "struct");
+}
+
+/* RESULT NAME_WHAT(layer[, second]): hands the description and its arguments to gmxrt_library_struct_WHAT. */
+static void struct_function(Export *e, const char *name, const char *what, LLVMTypeRef result,
+                            LLVMTypeRef second, LLVMValueRef description) {
+    LLVMTypeRef types[] = {e->pointer, e->pointer, second};
+    unsigned count = second ? 3 : 2;
+    LLVMTypeRef outer = LLVMFunctionType(result, types + 1, count - 1, false),
+                inner = LLVMFunctionType(result, types, count, false);
+    LLVMValueRef function =
+        LLVMAddFunction(e->unit->module, arena_format(e->arena, "%s_%s", name, what), outer);
+    target_attributes(e->unit->target, function);
+    const char *symbol = arena_format(e->arena, "gmxrt_library_struct_%s", what);
+    LLVMValueRef callee = LLVMGetNamedFunction(e->unit->module, symbol);
+    if (!callee)
+        callee = LLVMAddFunction(e->unit->module, symbol, inner);
+    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->unit->context, function, "entry"));
+    LLVMValueRef arguments[] = {description, LLVMGetParam(function, 0),
+                                second ? LLVMGetParam(function, 1) : NULL};
+    LLVMValueRef status = LLVMBuildCall2(e->builder, inner, callee, arguments, count, "");
+    if (LLVMGetTypeKind(result) == LLVMVoidTypeKind)
+        LLVMBuildRetVoid(e->builder);
+    else
+        LLVMBuildRet(e->builder, status);
+}
+
+bool export_struct(LlvmUnit *unit, const ExportList *exports, const ExportStruct *structure,
+                   const HostPlan *plan, const ExportCode *code, uint32_t code_count, Arena *arena,
+                   const char **message) {
+    Export e = export_new(unit, structure->init, arena);
+    LLVMValueRef description =
+        describe_struct(&e, structure, describe_function(&e, exports, plan, code, code_count));
+    e.builder = LLVMCreateBuilderInContext(unit->context);
+    struct_function(&e, structure->name, "init", e.i32, e.i64, description);
+    struct_function(&e, structure->name, "load", e.i32, e.pointer, description);
+    struct_function(&e, structure->name, "save", e.i32, e.pointer, description);
+    struct_function(&e, structure->name, "free", LLVMVoidTypeInContext(unit->context), NULL, description);
+    LLVMDisposeBuilder(e.builder);
+    *message = e.message;
+    return !e.message;
+}
+
+/* ---- functions -------------------------------------------------------------------------------------------
+ */
+
+bool export_wrapper(LlvmUnit *unit, const ExportList *exports, const ExportFunction *function,
+                    const HostPlan *plan, const ExportCode *code, uint32_t code_count, Arena *arena,
+                    const char **message) {
+    Export e = export_new(unit, function, arena);
     e.wrapper = LLVMAddFunction(unit->module, function->name, wrapper_type(&e));
     target_attributes(unit->target, e.wrapper);
-    uint32_t places;
-    LLVMValueRef place_table = describe_places(&e, exports, plan, &places);
-    LLVMValueRef fields[] = {constant_text(&e, function->name),
-                             int32(&e, function->dims.count),
-                             int32(&e, function->parameters.count),
-                             int32(&e, function->results.count),
-                             int32(&e, places),
-                             int32(&e, code_count),
-                             int32(&e, function->constants.count),
-                             describe_dims(&e),
-                             describe_values(&e),
-                             place_table,
-                             describe_code(&e, code, code_count),
-                             describe_constants(&e)};
-    e.builder = LLVMCreateBuilderInContext(context);
-    build_body(&e,
-               constant_global(&e, constant_struct(&e, fields, sizeof fields / sizeof *fields), "export"));
+    LLVMValueRef description = describe_function(&e, exports, plan, code, code_count);
+    e.builder = LLVMCreateBuilderInContext(unit->context);
+    build_body(&e, description);
     LLVMDisposeBuilder(e.builder);
     *message = e.message;
     return !e.message;

@@ -16,6 +16,12 @@ bool export_wrapper(LlvmUnit *unit, const ExportList *exports, const ExportFunct
                     const HostPlan *plan, const ExportCode *code, uint32_t code_count, Arena *arena,
                     const char **message);
 
+/* Adds NAME_init, NAME_load, NAME_save and NAME_free, which hand a description of the struct to the runtime;
+ * `init` is the code of its init function. */
+bool export_struct(LlvmUnit *unit, const ExportList *exports, const ExportStruct *structure,
+                   const HostPlan *plan, const ExportCode *code, uint32_t code_count, Arena *arena,
+                   const char **message);
+
 /* Runs `ld -shared` over an object and the run-time archive; the library exports `names` and gmx_*.
  * `output` may be a temporary name, `soname` is what programs will look for.  0, or nonzero with *message. */
 int link_shared(const char *object, const char *archive, const char *const *names, uint32_t count,

@@ -126,7 +126,7 @@ static void collect_exports(gmx_session *s, Arena *arena, IrModule *module, cons
         const AstNode *statement = block->children[i];
         if (statement->kind != AST_FUNCTION || !ast_function_is_exported(statement))
             continue;
-        ExportFunction *function = elab_export_function(s->elaborator, module, statement);
+        ExportFunction *function = elab_export_function(s->elaborator, module, statement, exports);
         if (function)
             vec_push(arena, &exports->functions, function);
     }

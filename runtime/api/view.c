@@ -23,7 +23,8 @@ void view_unit(gmx_session *s, IrModule *module, uint32_t index, const ExportFun
 /* Units have no exported functions: each of these is shown in a module of its own. */
 static void view_export(gmx_session *s, const AstNode *function) {
     IrModule *module = ir_module_new(&s->report, &s->names);
-    const ExportFunction *exported = elab_export_function(s->elaborator, module, function);
+    ExportList exports = {0};
+    const ExportFunction *exported = elab_export_function(s->elaborator, module, function, &exports);
     if (!exported)
         return;
     if (s->view_kind == GMX_VIEW_IR) {

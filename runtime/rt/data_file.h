@@ -40,6 +40,7 @@ bool data_contiguous(gmxrt_ctx *ctx, const gmxrt_view *x, uint64_t span, gmxrt_v
 /* ---- runs of bytes: data_stream.c ------------------------------------------------------------- */
 
 /* A part of a file, as it stands or deflated, read front to back. */
+struct ZlibFunctions; /* zip.h */
 typedef struct DataStream {
     const DataFile *file;
     const char *label; /* for messages: the file, or the file and its member */
@@ -48,6 +49,7 @@ typedef struct DataStream {
     bool is_checked;   /* set it after opening to have the checksum kept */
     uint32_t crc;      /* CRC-32 of what came out */
     struct Inflater *inflater;
+    const struct ZlibFunctions *zlib; /* where it is deflated or checked */
 } DataStream;
 
 /* `bytes` are those of the content.  Refuses a deflated content that so few bytes cannot hold. */

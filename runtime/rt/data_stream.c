@@ -5,10 +5,9 @@
  * or goes on is an error. */
 #include "runtime/rt/internal.h"
 
-#include "runtime/rt/data_file.h"
+#include "runtime/rt/zip.h"
 
 #include <stdlib.h>
-#include <zlib.h>
 
 enum { INPUT_BYTES = 64 << 10, DEFLATE_RATIO = 1032 };
 static const int64_t output_step = 1 << 30;
@@ -26,7 +25,8 @@ static bool start_inflating(DataStream *stream, int64_t length, int64_t bytes) {
                                  stream->label, (long long)bytes, (long long)length);
     }
     stream->inflater = calloc(1, sizeof *stream->inflater);
-    if (stream->inflater && inflateInit2(&stream->inflater->z, -MAX_WBITS) == Z_OK) {
+    if (stream->inflater && stream->zlib->inflate_init(&stream->inflater->z, -MAX_WBITS, ZLIB_VERSION,
+                                                       (int)sizeof(z_stream)) == Z_OK) {
         return true;
     }
     free(stream->inflater);
@@ -38,12 +38,16 @@ static bool start_inflating(DataStream *stream, int64_t length, int64_t bytes) {
 bool stream_open(DataStream *stream, const DataFile *file, const char *label, int64_t begin, int64_t length,
                  int64_t bytes, bool is_deflated) {
     *stream = (DataStream){.file = file, .label = label, .at = begin, .end = begin + length, .left = bytes};
-    return !is_deflated || start_inflating(stream, length, bytes);
+    if (!is_deflated) {
+        return true;
+    }
+    stream->zlib = zlib_functions(file->ctx, file->path, file->span);
+    return stream->zlib && start_inflating(stream, length, bytes);
 }
 
 void stream_close(DataStream *stream) {
     if (stream->inflater) {
-        inflateEnd(&stream->inflater->z);
+        stream->zlib->inflate_end(&stream->inflater->z);
     }
     free(stream->inflater);
     stream->inflater = NULL;
@@ -79,7 +83,7 @@ static bool inflate_some(DataStream *stream, uint8_t *out, int64_t bytes, int64_
         }
         z->next_out = out + *got;
         z->avail_out = (uInt)step;
-        int result = inflate(z, Z_NO_FLUSH);
+        int result = stream->zlib->inflate(z, Z_NO_FLUSH);
         *got += step - z->avail_out;
         if (result == Z_STREAM_END) {
             return true;
@@ -120,7 +124,7 @@ bool stream_read(DataStream *stream, void *out, int64_t bytes) {
     }
     stream->left -= bytes;
     if (stream->is_checked && bytes > 0) {
-        stream->crc = (uint32_t)crc32_z(stream->crc, out, (size_t)bytes);
+        stream->crc = (uint32_t)stream->zlib->crc32(stream->crc, out, (size_t)bytes);
     }
     return true;
 }

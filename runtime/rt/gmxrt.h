@@ -243,6 +243,20 @@ typedef struct gmxrt_library_function {
     const gmxrt_library_code *code;          /* highest level first */
     const gmxrt_library_constant *constants; /* handed to the code behind the parameters */
 } gmxrt_library_function;
+/* A struct of pointers to tensors: a layer.  Its functions take the address of the pointers. */
+typedef struct gmxrt_library_struct {
+    const char *type; /* "MLP(784, 10)", for messages */
+    int64_t count;
+    const gmxrt_library_value *values;
+    const char *const *paths; /* in files */
+    const int64_t *extents;   /* of every axis of every member */
+    const gmxrt_library_function *init;
+} gmxrt_library_struct;
+/* 0, or nonzero with gmx_last_error set and nothing allocated. */
+int32_t gmxrt_library_struct_init(const gmxrt_library_struct *type, void **members, int64_t seed);
+int32_t gmxrt_library_struct_load(const gmxrt_library_struct *type, void **members, const char *path);
+int32_t gmxrt_library_struct_save(const gmxrt_library_struct *type, void *const *members, const char *path);
+void gmxrt_library_struct_free(const gmxrt_library_struct *type, void **members);
 /* dims: the dim arguments.  extents: of every axis of every value, in order; negative when computing one
  * overflowed.  addresses: of every value's elements (scalars too).  0, or nonzero with nothing written and
  * gmx_last_error set. */

@@ -85,12 +85,22 @@ static bool overlaps(const gmxrt_buffer *a, const gmxrt_buffer *b) {
     return a->bytes > 0 && b->bytes > 0 && x < y + (uint64_t)b->bytes && y < x + (uint64_t)a->bytes;
 }
 
+/* A member of a struct may be updated in place: its result is the very memory of the argument's. */
+static bool is_updated(const gmxrt_library_function *function, const Argument *arguments, int32_t i,
+                       int32_t o) {
+    const gmxrt_buffer *from = &arguments[i].buffer, *to = &arguments[o].buffer;
+    const char *path = strchr(function->values[i].name, '.'), *other = strchr(function->values[o].name, '.');
+    return i < function->parameter_count && path && other && !strcmp(path, other) && from->data == to->data &&
+           from->bytes == to->bytes;
+}
+
 static int32_t check_overlap(gmxrt_ctx *ctx, const gmxrt_library_function *function,
                              const Argument *arguments) {
     int32_t inputs = function->parameter_count, count = inputs + function->result_count;
     for (int32_t o = inputs; o < count; o++)
         for (int32_t i = 0; i < o; i++)
-            if (overlaps(&arguments[i].buffer, &arguments[o].buffer))
+            if (overlaps(&arguments[i].buffer, &arguments[o].buffer) &&
+                !is_updated(function, arguments, i, o))
                 return gmxrt_fail(ctx, RT_E0301, 0, "`%s` overlaps `%s`", function->values[o].name,
                                   function->values[i].name);
     return 0;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { LABEL_MAX = 300 };
 
@@ -35,6 +34,10 @@ static int64_t array_name(const DataFile *file, const ZipEntry *entry) {
 static bool read_content(DataStream *stream, const ZipEntry *entry, bool only_headers, gmxrt_array *array) {
     gmxrt_npy_header header;
     stream->is_checked = !only_headers;
+    if (stream->is_checked &&
+        !(stream->zlib = zlib_functions(stream->file->ctx, stream->file->path, stream->file->span))) {
+        return false;
+    }
     if (!npy_read_header(stream, &header)) {
         return false;
     }
@@ -98,12 +101,13 @@ static bool write_member(ZipWriter *writer, const char *name, const gmxrt_view *
     }
     memcpy(member, name, length);
     memcpy(member + length, ".npy", 5);
-    bool ok = data_contiguous(output->ctx, x, output->span, &view, &made);
+    const ZlibFunctions *zlib = zlib_functions(output->ctx, output->path, output->span);
+    bool ok = zlib && data_contiguous(output->ctx, x, output->span, &view, &made);
     if (ok) {
         int32_t head = npy_write_header(header, x->dtype, x->rank, x->shape);
         int64_t bytes = gmxrt_bytes_of(x->dtype, x->rank, x->shape);
-        uint32_t crc = (uint32_t)crc32_z(0, (const uint8_t *)header, (size_t)head);
-        crc = bytes ? (uint32_t)crc32_z(crc, view.data, (size_t)bytes) : crc;
+        uint32_t crc = (uint32_t)zlib->crc32(0, (const uint8_t *)header, (size_t)head);
+        crc = bytes ? (uint32_t)zlib->crc32(crc, view.data, (size_t)bytes) : crc;
         zip_begin_entry(writer, member, crc, head + bytes);
         output_write(output, header, head);
         output_write(output, view.data, bytes);

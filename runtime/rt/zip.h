@@ -4,6 +4,18 @@
 
 #include "runtime/rt/data_file.h"
 
+#include <zlib.h>
+
+/* What is used of zlib: the functions without `_init`'s macro, see zlib.h. */
+typedef struct ZlibFunctions {
+    int (*inflate_init)(z_streamp stream, int window_bits, const char *version, int stream_size);
+    int (*inflate)(z_streamp stream, int flush);
+    int (*inflate_end)(z_streamp stream);
+    uLong (*crc32)(uLong crc, const Bytef *bytes, z_size_t length);
+} ZlibFunctions;
+/* NULL after E0403 about the file: zlib is not there. */
+const ZlibFunctions *zlib_functions(gmxrt_ctx *ctx, const char *path, uint64_t span);
+
 /* ---- reading ---------------------------------------------------------------------------------- */
 
 typedef struct ZipEntry {
