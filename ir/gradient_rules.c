@@ -79,22 +79,40 @@ static bool permute_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     return true;
 }
 
-/* Sums over the axes that are new and those that repeat an extent of 1. */
+/* x without those axes, which have extent 1. */
+static IrNode *without_axes(IrBuilder *b, IrNode *x, const bool *drop) {
+    IrNode *starts[IR_MAX_RANK], *steps[IR_MAX_RANK];
+    for (uint32_t k = 0; k < ir_rank(x); k++) {
+        starts[k] = ir_const_i64(b, 0);
+        steps[k] = ir_const_i64(b, 1);
+    }
+    return ir_slice(b, x, starts, x->types[0].dims, steps, drop);
+}
+
+/* Sums over the axes that are new and those that repeat an extent of 1; no kernel where there is nothing to
+ * add. */
 static bool broadcast_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     IrBuilder *b = g->b;
     IrNode *x = y->operands[0];
-    uint32_t axes[IR_MAX_RANK], count = 0, k = 0;
+    uint32_t axes[IR_MAX_RANK], map[IR_MAX_RANK], count = 0, k = 0, kept = 0;
+    bool drop[IR_MAX_RANK] = {false}, is_summed = false;
     for (uint32_t axis = 0; axis < ir_rank(y); axis++) {
         bool is_mapped = k < ir_rank(x) && y->attributes[k] == axis;
         bool repeats =
             is_mapped && x->types[0].dims[k] != y->types[0].dims[axis] && is_extent(x->types[0].dims[k], 1);
-        if (!is_mapped || repeats)
+        drop[axis] = !is_mapped || repeats;
+        if (drop[axis])
             axes[count++] = axis;
+        else
+            map[kept++] = k;
+        is_summed = is_summed || (drop[axis] && !is_extent(y->types[0].dims[axis], 1));
         k += is_mapped;
     }
-    if (count)
+    if (is_summed)
         dy = ir_reduce(b, OP_sum, dy, axes, count, ir_accumulator(OP_sum, ir_dtype(x)), ir_dtype(x));
-    gradient_add(g, x, ir_reshape(b, dy, x->types[0].dims, ir_rank(x)));
+    else if (count)
+        dy = without_axes(b, dy, drop);
+    gradient_add(g, x, ir_broadcast(b, dy, map, x->types[0].dims, ir_rank(x)));
     return true;
 }
 
@@ -104,13 +122,36 @@ static bool reshape_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     return true;
 }
 
+static bool slice_drops(const IrNode *y, uint32_t axis) {
+    for (uint32_t i = 0; i < y->attribute_count; i++)
+        if (y->attributes[i] == axis)
+            return true;
+    return false;
+}
+
+/* Does the slice only take away axes of extent 1? */
+static bool takes_all(const IrNode *y) {
+    const IrNode *x = y->operands[0];
+    for (uint32_t k = 0; k < ir_rank(x); k++)
+        if (!is_extent(y->operands[1 + 3 * k], 0) || !is_extent(y->operands[3 + 3 * k], 1) ||
+            y->operands[2 + 3 * k] != x->types[0].dims[k] ||
+            (slice_drops(y, k) && !is_extent(x->types[0].dims[k], 1)))
+            return false;
+    return true;
+}
+
 static bool slice_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     IrNode *x = y->operands[0], *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
+    uint32_t map[IR_MAX_RANK], kept = 0;
     for (uint32_t k = 0; k < ir_rank(x); k++) {
         starts[k] = y->operands[1 + 3 * k];
         extents[k] = y->operands[2 + 3 * k];
         steps[k] = y->operands[3 + 3 * k];
+        if (!slice_drops(y, k))
+            map[kept++] = k;
     }
+    if (takes_all(y))
+        return gradient_add(g, x, ir_broadcast(g->b, dy, map, x->types[0].dims, ir_rank(x))), true;
     dy = ir_reshape(g->b, dy, extents, ir_rank(x)); /* with the axes that vanished */
     gradient_add(g, x,
                  ir_update(g->b, zeros_like(g->b, x), dy, starts, extents, steps, NULL, NULL, 0, OP_none));

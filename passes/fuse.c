@@ -150,10 +150,13 @@ static uint32_t op_cost(const IrNode *node) {
     }
 }
 
+/* What computing it once more in another kernel costs.  A reduction that several kernels want is a buffer. */
 static void compute_cost(Fuse *f, const IrNode *node) {
     uint64_t cost = op_cost(node);
-    for (uint32_t k = 0; k < node->operand_count; k++)
-        cost += is_inlined(node->operands[k]) ? f->cost[node->operands[k]->id] : 0;
+    for (uint32_t k = 0; k < node->operand_count; k++) {
+        const IrNode *x = node->operands[k];
+        cost += is_inlined(x) && !f->materialise[x->id] && !op_is_reduction(x->op) ? f->cost[x->id] : 0;
+    }
     f->cost[node->id] = op_is_reduction(node->op) || cost > COST_LIMIT ? COST_LIMIT : (uint32_t)cost;
 }
 
@@ -465,6 +468,8 @@ static void decide(Fuse *f, const IrRegion *region) {
                                                  : REMARK_loop,
                     NULL);
     }
+    for (uint32_t i = 0; i < region->nodes.count; i++) /* what is kept costs its users nothing */
+        compute_cost(f, region->nodes.items[i]);
     for (uint32_t i = region->nodes.count; i-- > 0;) {
         const IrNode *node = region->nodes.items[i];
         for (uint32_t k = node->region_count; k-- > 0;)
