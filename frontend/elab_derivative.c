@@ -3,25 +3,8 @@
  * grad(f) is a value; a call of it elaborates the call of f with each chosen argument behind a `variable`
  * node, then asks ir_gradient for the adjoints.  Forward and backward nodes stand in one region and share
  * what they can, and grad(grad(f)) needs nothing more. */
-#include "frontend/elab_builtin.h"
+#include "frontend/elab_derivative.h"
 #include "ir/gradient.h"
-
-typedef enum DerivativeKind {
-    DERIVATIVE_GRAD,
-    DERIVATIVE_VALUE_AND_GRAD,
-    DERIVATIVE_VJP,
-    DERIVATIVE_JVP,
-    DERIVATIVE_JACOBIAN
-} DerivativeKind;
-
-struct Derivative {
-    DerivativeKind kind;
-    Value function;
-    bool has_aux;
-    bool is_tuple; /* several names were given: a tuple in their order */
-    uint32_t name_count;
-    Name *names; /* of the parameters; none: the first argument */
-};
 
 /* One argument that is differentiated. */
 typedef struct Differentiated {
@@ -262,8 +245,7 @@ static bool float_outputs(Elaborator *e, Value *value, Span span, NodeList *outp
     return true;
 }
 
-/* `given` as the tangents or cotangents of `nodes`: same structure, dtypes and shapes. */
-static bool as_seeds(Elaborator *e, const Argument *given, const NodeList *nodes, IrNode **seeds) {
+bool elab_as_seeds(Elaborator *e, const Argument *given, const NodeList *nodes, IrNode **seeds) {
     NodeList list = {0};
     elab_flatten(e, given->value, &list);
     bool fits = list.count == nodes->count;
@@ -344,7 +326,7 @@ static Value call_vjp(Elaborator *e, Derived *call, const Argument *cotangent) {
         return elab_poison();
     IrNode **seeds = ARENA_ARRAY(e->arena, IrNode *, outputs.count);
     IrNode **nodes = ARENA_ARRAY(e->arena, IrNode *, call->leaves.count);
-    if (!as_seeds(e, cotangent, &outputs, seeds) ||
+    if (!elab_as_seeds(e, cotangent, &outputs, seeds) ||
         !adjoints(e, &outputs, seeds, &call->leaves, nodes, call->span))
         return elab_poison();
     return pair(e, call->result, as_arguments(e, call->derivative, call->chosen, call->chosen_count, nodes));
@@ -360,7 +342,7 @@ static Value call_jvp(Elaborator *e, Derived *call, const Argument *tangent) {
         vec_push(e->arena, &cotangents, ir_variable(&e->b, gradient_number(&e->b, 0, outputs.items[i])));
     IrNode **nodes = ARENA_ARRAY(e->arena, IrNode *, call->leaves.count);
     IrNode **seeds = ARENA_ARRAY(e->arena, IrNode *, call->leaves.count);
-    if (!as_seeds(e, tangent, &call->leaves, seeds) ||
+    if (!elab_as_seeds(e, tangent, &call->leaves, seeds) ||
         !adjoints(e, &outputs, cotangents.items, &call->leaves, nodes, call->span))
         return elab_poison();
     for (uint32_t i = 0; i < call->leaves.count; i++)
@@ -438,6 +420,10 @@ static Value call_jacobian(Elaborator *e, Derived *call) {
 Value elab_call_derivative(Elaborator *e, const Derivative *d, Argument *arguments, uint32_t count,
                            Span span) {
     Derived call = {.derivative = d, .span = span};
+    if (d->kind == DERIVATIVE_CHECKPOINT)
+        return elab_call_checkpoint(e, d, arguments, count, span);
+    if (d->kind == DERIVATIVE_CUSTOM)
+        return elab_call_custom(e, d, arguments, count, span);
     bool takes_direction = d->kind == DERIVATIVE_VJP || d->kind == DERIVATIVE_JVP;
     if (takes_direction && (!count || arguments[count - 1].name))
         return elab_fail(e, DIAG_E0204, span, "the last argument is the %s",
@@ -478,7 +464,7 @@ static bool read_names(Elaborator *e, BuiltinCall *call, uint32_t at, Derivative
     return true;
 }
 
-static bool is_function(Value value) {
+bool elab_is_function(Value value) {
     return value.kind == VALUE_FUNCTION || value.kind == VALUE_BUILTIN || value.kind == VALUE_DERIVATIVE;
 }
 
@@ -495,7 +481,7 @@ Value builtin_derivative(Elaborator *e, BuiltinCall *call) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(kinds[i].name, call->builtin->name))
             d->kind = kinds[i].kind;
-    if (!is_function(d->function))
+    if (!elab_is_function(d->function))
         return elab_fail(e, DIAG_E0201, call->spans[0], "`%s` takes a function, not %s", call->builtin->name,
                          elab_kind_text(e, d->function));
     bool is_hessian = !strcmp(call->builtin->name, "hessian");

@@ -136,10 +136,18 @@ static bool is_marked(const Gradient *g, const bool *marks, const IrNode *node) 
 
 /* Is one result of a node with regions computed from a marked value? */
 static bool is_result_marked(const Gradient *g, const bool *marks, const IrNode *node, uint32_t i) {
+    if (node->op == OP_custom) {
+        for (uint32_t k = node->result_count; k < node->operand_count; k++)
+            if (is_marked(g, marks, node->operands[k]))
+                return true;
+        return false;
+    }
     const IrRegion *last = node->regions[node->region_count - 1];
     if (is_marked(g, marks, last->results.items[i]))
         return true;
     switch (node->op) {
+    case OP_checkpoint:
+        return false;
     case OP_if:
         return is_marked(g, marks, node->operands[0]) ||
                is_marked(g, marks, node->regions[0]->results.items[i]);
@@ -185,7 +193,7 @@ static bool mark_regions(Gradient *g, const IrNode *node) {
 
 /* True if that changed anything. */
 static bool mark_node(Gradient *g, const IrNode *node) {
-    bool changed = node->region_count && mark_regions(g, node);
+    bool changed = node->region_count && node->op != OP_custom && mark_regions(g, node);
     bool depends = false, is_active = false;
     if (node->id >= g->count)
         return changed;

@@ -408,6 +408,7 @@ bool gradient_structured(Gradient *g, const IrNode *y, IrNode *dy) {
     case OP_stop_gradient:
         return true;
     case OP_variable:
+    case OP_after:
         return gradient_add(g, y->operands[0], dy), true;
     case OP_cast:
         return cast_rule(g, y, dy);
