@@ -6,6 +6,14 @@
 #include "frontend/elab_derivative.h"
 #include "ir/gradient.h"
 
+Value elab_derived_function(const Derivative *derivative) {
+    return derivative->function;
+}
+
+Value elab_derived_backward(const Derivative *derivative) {
+    return derivative->backward;
+}
+
 /* One argument that is differentiated. */
 typedef struct Differentiated {
     uint32_t argument;

@@ -624,10 +624,11 @@ static void map_parameter(Fuse *f, const IrNode *old) {
         f->host[old->id] = ir_parameter(b, old->text, type.dtype, rank, type.dims, NULL);
         return;
     }
-    bool ones[IR_MAX_RANK];
+    int64_t sizes[IR_MAX_RANK];
     for (uint32_t k = 0; k < rank; k++)
-        ones[k] = ir_is_const(old->types[0].dims[k]);
-    IrNode *made = f->host[old->id] = ir_parameter(b, old->text, ir_dtype(old), rank, NULL, ones);
+        if (!ir_const_value_i64(old->types[0].dims[k], &sizes[k]))
+            sizes[k] = -1;
+    IrNode *made = f->host[old->id] = ir_parameter(b, old->text, ir_dtype(old), rank, NULL, sizes);
     made->has_hint = old->has_hint, made->hint = old->hint;
     for (uint32_t k = 0; k < rank; k++) {
         const IrNode *dim = old->types[0].dims[k];
