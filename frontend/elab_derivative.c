@@ -123,25 +123,9 @@ static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *
 /* ---- the derivative
  * ------------------------------------------------------------------------------------------ */
 
-/* The function whose text a place is in: its name, or NULL. */
-static const char *function_at(Elaborator *e, Span span) {
-    const char *name = NULL;
-    uint32_t length = UINT32_MAX; /* the innermost */
-    for (uint32_t i = 0; i < e->globals->bindings.count; i++) {
-        const Binding *binding = e->globals->bindings.items[i];
-        if (binding->value.kind != VALUE_FUNCTION || !binding->value.function->function)
-            continue;
-        Span body = binding->value.function->function->span;
-        if (body.begin > span.begin || span.end > body.end || body.end - body.begin >= length)
-            continue;
-        length = body.end - body.begin;
-        name = binding->name->text;
-    }
-    return name;
-}
-
 static const char *step_text(Elaborator *e, const IrNode *node) {
-    const char *name = function_at(e, node->span), *place = elab_place(e, node->span);
+    const SourceFile *call = source_find(e->options.sources, node->span.begin);
+    const char *name = call && call->call.end ? call->function : NULL, *place = elab_place(e, node->span);
     if (!name)
         return arena_format(e->sink->arena, "`%s` at %s", op_name(node->op), place);
     return arena_format(e->sink->arena, "`%s` at %s in `%s`", op_name(node->op), place, name);
