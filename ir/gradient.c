@@ -21,18 +21,7 @@ static IrNode *sum_of(IrBuilder *b, IrNode *x, IrNode *y) {
     if (y->op != OP_update || !is_zero(y->operands[0]) ||
         (y->attributes[0] >= 0 && y->attributes[0] != OP_add))
         return ir_binary(b, OP_add, x, y);
-    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK], *indices[IR_MAX_RANK];
-    uint32_t axes[IR_MAX_RANK], count = ir_update_index_count(y);
-    for (uint32_t k = 0; k < ir_rank(y); k++) {
-        starts[k] = ir_update_start(y, k);
-        extents[k] = ir_update_extent(y, k);
-        steps[k] = ir_update_step(y, k);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        axes[i] = (uint32_t)y->attributes[2 + i];
-        indices[i] = ir_update_indices(y, axes[i]);
-    }
-    return ir_update(b, x, y->operands[1], starts, extents, steps, indices, axes, count, OP_add);
+    return gradient_updated(b, y, x, y->operands[1], OP_add);
 }
 
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution) {
