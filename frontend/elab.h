@@ -235,6 +235,7 @@ Value elab_call_mapped(Elaborator *e, const ValueTuple *mapped, Argument *argume
 
 /* ---- elab_derivative.c -------------------------------------------------------------------------------- */
 Value elab_derived_function(const Derivative *derivative);
+Value elab_derived_backward(const Derivative *derivative); /* of custom_vjp; POISON: none */
 Value elab_call_derivative(Elaborator *e, const Derivative *derivative, Argument *arguments, uint32_t count,
                            Span span);
 

@@ -3,28 +3,15 @@
  * grad(f) is a value; a call of it elaborates the call of f with each chosen argument behind a `variable`
  * node, then asks ir_gradient for the adjoints.  Forward and backward nodes stand in one region and share
  * what they can, and grad(grad(f)) needs nothing more. */
-#include "frontend/elab_builtin.h"
+#include "frontend/elab_derivative.h"
 #include "ir/gradient.h"
-
-typedef enum DerivativeKind {
-    DERIVATIVE_GRAD,
-    DERIVATIVE_VALUE_AND_GRAD,
-    DERIVATIVE_VJP,
-    DERIVATIVE_JVP,
-    DERIVATIVE_JACOBIAN
-} DerivativeKind;
-
-struct Derivative {
-    DerivativeKind kind;
-    Value function;
-    bool has_aux;
-    bool is_tuple; /* several names were given: a tuple in their order */
-    uint32_t name_count;
-    Name *names; /* of the parameters; none: the first argument */
-};
 
 Value elab_derived_function(const Derivative *derivative) {
     return derivative->function;
+}
+
+Value elab_derived_backward(const Derivative *derivative) {
+    return derivative->backward;
 }
 
 /* One argument that is differentiated. */
@@ -136,25 +123,9 @@ static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *
 /* ---- the derivative
  * ------------------------------------------------------------------------------------------ */
 
-/* The function whose text a place is in: its name, or NULL. */
-static const char *function_at(Elaborator *e, Span span) {
-    const char *name = NULL;
-    uint32_t length = UINT32_MAX; /* the innermost */
-    for (uint32_t i = 0; i < e->globals->bindings.count; i++) {
-        const Binding *binding = e->globals->bindings.items[i];
-        if (binding->value.kind != VALUE_FUNCTION || !binding->value.function->function)
-            continue;
-        Span body = binding->value.function->function->span;
-        if (body.begin > span.begin || span.end > body.end || body.end - body.begin >= length)
-            continue;
-        length = body.end - body.begin;
-        name = binding->name->text;
-    }
-    return name;
-}
-
 static const char *step_text(Elaborator *e, const IrNode *node) {
-    const char *name = function_at(e, node->span), *place = elab_place(e, node->span);
+    const SourceFile *call = source_find(e->options.sources, node->span.begin);
+    const char *name = call && call->call.end ? call->function : NULL, *place = elab_place(e, node->span);
     if (!name)
         return arena_format(e->sink->arena, "`%s` at %s", op_name(node->op), place);
     return arena_format(e->sink->arena, "`%s` at %s in `%s`", op_name(node->op), place, name);
@@ -266,8 +237,7 @@ static bool float_outputs(Elaborator *e, Value *value, Span span, NodeList *outp
     return true;
 }
 
-/* `given` as the tangents or cotangents of `nodes`: same structure, dtypes and shapes. */
-static bool as_seeds(Elaborator *e, const Argument *given, const NodeList *nodes, IrNode **seeds) {
+bool elab_as_seeds(Elaborator *e, const Argument *given, const NodeList *nodes, IrNode **seeds) {
     NodeList list = {0};
     elab_flatten(e, given->value, &list);
     bool fits = list.count == nodes->count;
@@ -348,7 +318,7 @@ static Value call_vjp(Elaborator *e, Derived *call, const Argument *cotangent) {
         return elab_poison();
     IrNode **seeds = ARENA_ARRAY(e->arena, IrNode *, outputs.count);
     IrNode **nodes = ARENA_ARRAY(e->arena, IrNode *, call->leaves.count);
-    if (!as_seeds(e, cotangent, &outputs, seeds) ||
+    if (!elab_as_seeds(e, cotangent, &outputs, seeds) ||
         !adjoints(e, &outputs, seeds, &call->leaves, nodes, call->span))
         return elab_poison();
     return pair(e, call->result, as_arguments(e, call->derivative, call->chosen, call->chosen_count, nodes));
@@ -364,7 +334,7 @@ static Value call_jvp(Elaborator *e, Derived *call, const Argument *tangent) {
         vec_push(e->arena, &cotangents, ir_variable(&e->b, gradient_number(&e->b, 0, outputs.items[i])));
     IrNode **nodes = ARENA_ARRAY(e->arena, IrNode *, call->leaves.count);
     IrNode **seeds = ARENA_ARRAY(e->arena, IrNode *, call->leaves.count);
-    if (!as_seeds(e, tangent, &call->leaves, seeds) ||
+    if (!elab_as_seeds(e, tangent, &call->leaves, seeds) ||
         !adjoints(e, &outputs, cotangents.items, &call->leaves, nodes, call->span))
         return elab_poison();
     for (uint32_t i = 0; i < call->leaves.count; i++)
@@ -442,6 +412,10 @@ static Value call_jacobian(Elaborator *e, Derived *call) {
 Value elab_call_derivative(Elaborator *e, const Derivative *d, Argument *arguments, uint32_t count,
                            Span span) {
     Derived call = {.derivative = d, .span = span};
+    if (d->kind == DERIVATIVE_CHECKPOINT)
+        return elab_call_checkpoint(e, d, arguments, count, span);
+    if (d->kind == DERIVATIVE_CUSTOM)
+        return elab_call_custom(e, d, arguments, count, span);
     bool takes_direction = d->kind == DERIVATIVE_VJP || d->kind == DERIVATIVE_JVP;
     if (takes_direction && (!count || arguments[count - 1].name))
         return elab_fail(e, DIAG_E0204, span, "the last argument is the %s",
@@ -482,7 +456,7 @@ static bool read_names(Elaborator *e, BuiltinCall *call, uint32_t at, Derivative
     return true;
 }
 
-static bool is_function(Value value) {
+bool elab_is_function(Value value) {
     return value.kind == VALUE_FUNCTION || value.kind == VALUE_BUILTIN || value.kind == VALUE_DERIVATIVE;
 }
 
@@ -499,7 +473,7 @@ Value builtin_derivative(Elaborator *e, BuiltinCall *call) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!strcmp(kinds[i].name, call->builtin->name))
             d->kind = kinds[i].kind;
-    if (!is_function(d->function))
+    if (!elab_is_function(d->function))
         return elab_fail(e, DIAG_E0201, call->spans[0], "`%s` takes a function, not %s", call->builtin->name,
                          elab_kind_text(e, d->function));
     bool is_hessian = !strcmp(call->builtin->name, "hessian");

@@ -25,8 +25,10 @@ static void walk_value(SlotWalk *w, Value value) {
         w->visit(w->context, value.slot);
     else if (value.kind == VALUE_FUNCTION)
         walk_scope(w, value.function->environment);
-    else if (value.kind == VALUE_DERIVATIVE)
+    else if (value.kind == VALUE_DERIVATIVE) {
         walk_value(w, elab_derived_function(value.derivative));
+        walk_value(w, elab_derived_backward(value.derivative));
+    }
     for (uint32_t i = 0; value_has_items(value) && i < value.tuple->count; i++)
         walk_value(w, value.tuple->items[i]);
 }

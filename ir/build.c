@@ -260,6 +260,14 @@ IrNode *ir_stop_gradient(IrBuilder *b, IrNode *x) {
     return build_one(b, OP_stop_gradient, &x, 1, NULL, 0, x->types[0], NULL);
 }
 
+IrNode *ir_after(IrBuilder *b, IrNode *x, IrNode *const *values, uint32_t count) {
+    IrNode **operands = ARENA_ARRAY(ir_arena(b), IrNode *, count + 1);
+    operands[0] = x;
+    for (uint32_t i = 0; i < count; i++)
+        operands[1 + i] = values[i];
+    return build_one(b, OP_after, operands, count + 1, NULL, 0, x->types[0], NULL);
+}
+
 IrNode *ir_iota(IrBuilder *b, IrNode *extent) {
     return build_one(b, OP_iota, &extent, 1, NULL, 0, tensor_type(DTYPE_i64, 1, &extent), NULL);
 }
@@ -471,6 +479,62 @@ IrNode *ir_if(IrBuilder *b, IrNode *condition, IrRegion *then_region, IrRegion *
     for (uint32_t e = 0; e < extra.count; e++)
         node->types[extra.items[e] >> 8].dims[extra.items[e] & 255] = ir_result(b, node, count + e);
     return node;
+}
+
+IrNode *ir_checkpoint(IrBuilder *b, IrRegion *region) {
+    Arena *arena = ir_arena(b);
+    uint32_t count = region->results.count;
+    VEC(IrType) types = {0};
+    VEC(int64_t) extra = {0}; /* as in ir_if */
+    for (uint32_t i = 0; i < count; i++) {
+        IrType type = region->results.items[i]->types[0];
+        IrNode **dims = ARENA_ARRAY(arena, IrNode *, type.rank);
+        for (uint32_t k = 0; k < type.rank; k++) {
+            dims[k] = extent_outside(b, type.dims[k]);
+            if (!visible_from(b->region, dims[k]))
+                vec_push(arena, &extra, (int64_t)i << 8 | k);
+        }
+        type.dims = dims;
+        vec_push(arena, &types, type);
+    }
+    for (uint32_t e = 0; e < extra.count; e++) {
+        vec_push(arena, &region->results, types.items[extra.items[e] >> 8].dims[extra.items[e] & 255]);
+        vec_push(arena, &types, tensor_type(DTYPE_i64, 0, NULL));
+    }
+    IrNode *node = ir_build(b, &(IrNodeSpec){.op = OP_checkpoint,
+                                             .types = types.items,
+                                             .result_count = types.count,
+                                             .regions = &region,
+                                             .region_count = 1});
+    for (uint32_t e = 0; e < extra.count; e++) {
+        IrNode **dim = &node->types[extra.items[e] >> 8].dims[extra.items[e] & 255], *inner = *dim;
+        *dim = ir_result(b, node, count + e);
+        (*dim)->has_hint = inner->has_hint, (*dim)->hint = inner->hint;
+    }
+    return node;
+}
+
+IrNode *ir_custom(IrBuilder *b, IrNode *const *values, uint32_t count, IrNode *const *sources,
+                  uint32_t source_count, IrRegion *region) {
+    Arena *arena = ir_arena(b);
+    IrNode **operands = ARENA_ARRAY(arena, IrNode *, count + source_count);
+    IrType *types = ARENA_ARRAY(arena, IrType, count);
+    int64_t attribute = count;
+    for (uint32_t i = 0; i < count; i++) {
+        operands[i] = values[i];
+        types[i] = values[i]->types[0];
+    }
+    for (uint32_t i = 0; i < source_count; i++)
+        operands[count + i] = sources[i];
+    return ir_build(b, &(IrNodeSpec){.op = OP_custom,
+                                     .operands = operands,
+                                     .operand_count = count + source_count,
+                                     .attributes = &attribute,
+                                     .attribute_count = 1,
+                                     .types = types,
+                                     .result_count = count,
+                                     .regions = &region,
+                                     .region_count = 1});
 }
 
 static IrNode *build_loop(IrBuilder *b, Op op, IrNode *const *operands, uint32_t operand_count,

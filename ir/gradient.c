@@ -21,18 +21,7 @@ static IrNode *sum_of(IrBuilder *b, IrNode *x, IrNode *y) {
     if (y->op != OP_update || !is_zero(y->operands[0]) ||
         (y->attributes[0] >= 0 && y->attributes[0] != OP_add))
         return ir_binary(b, OP_add, x, y);
-    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK], *indices[IR_MAX_RANK];
-    uint32_t axes[IR_MAX_RANK], count = ir_update_index_count(y);
-    for (uint32_t k = 0; k < ir_rank(y); k++) {
-        starts[k] = ir_update_start(y, k);
-        extents[k] = ir_update_extent(y, k);
-        steps[k] = ir_update_step(y, k);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        axes[i] = (uint32_t)y->attributes[2 + i];
-        indices[i] = ir_update_indices(y, axes[i]);
-    }
-    return ir_update(b, x, y->operands[1], starts, extents, steps, indices, axes, count, OP_add);
+    return gradient_updated(b, y, x, y->operands[1], OP_add);
 }
 
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution) {
@@ -136,10 +125,18 @@ static bool is_marked(const Gradient *g, const bool *marks, const IrNode *node) 
 
 /* Is one result of a node with regions computed from a marked value? */
 static bool is_result_marked(const Gradient *g, const bool *marks, const IrNode *node, uint32_t i) {
+    if (node->op == OP_custom) {
+        for (uint32_t k = node->result_count; k < node->operand_count; k++)
+            if (is_marked(g, marks, node->operands[k]))
+                return true;
+        return false;
+    }
     const IrRegion *last = node->regions[node->region_count - 1];
     if (is_marked(g, marks, last->results.items[i]))
         return true;
     switch (node->op) {
+    case OP_checkpoint:
+        return false;
     case OP_if:
         return is_marked(g, marks, node->operands[0]) ||
                is_marked(g, marks, node->regions[0]->results.items[i]);
@@ -194,7 +191,7 @@ static bool depends_on_operands(const Gradient *g, const IrNode *node) {
 
 /* True if that changed anything. */
 static bool mark_node(Gradient *g, const IrNode *node) {
-    bool changed = node->region_count && mark_regions(g, node);
+    bool changed = node->region_count && node->op != OP_custom && mark_regions(g, node);
     bool depends = false, is_active = false;
     if (node->id >= g->count)
         return changed;

@@ -6,8 +6,8 @@
  * again.
  *
  * The rules are the `gradient` column of ir/ops.def; gradient_elementwise.c holds the elementwise ones,
- * gradient_rules.c the others, gradient_control.c, gradient_for.c and gradient_while.c those of `if`, `for`
- * and `while`. */
+ * gradient_rules.c and gradient_update.c the others, gradient_control.c, gradient_for.c and gradient_while.c
+ * those of `if`, `for` and `while`. */
 #ifndef GMX_IR_GRADIENT_H
 #define GMX_IR_GRADIENT_H
 
@@ -60,6 +60,13 @@ static inline bool gradient_wants(const Gradient *g, const IrNode *x) {
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution);
 
 typedef VEC(IrNode *) GradientNodes;
+/* gradient_update.c */
+bool gradient_update(Gradient *g, const IrNode *y, IrNode *dy);
+/* The update y with another tensor, value and operator. */
+IrNode *gradient_updated(IrBuilder *b, const IrNode *y, IrNode *into, IrNode *value, Op combine);
+/* Between the two orders of axes: a gather has its indices' axes where the first indexed axis was, an update
+ * takes them first. */
+IrNode *gradient_indices_first(IrBuilder *b, IrNode *value, uint32_t before, uint32_t index_rank);
 bool gradient_for(Gradient *g, IrNode *y, IrNode *const *dy);
 bool gradient_while(Gradient *g, IrNode *y, IrNode *const *dy);
 /* A `for` whose derivative keeps every state: it is a segment, or a loop over segments. */

@@ -1,7 +1,8 @@
 /* Reverse mode of control flow: what regions read from outside, their order, and `if` (`for`: gradient_for.c,
  * `while`: gradient_while.c).
  *
- * The backward `if` recomputes the branch that was taken and differentiates it. */
+ * The backward `if` recomputes the branch that was taken and differentiates it; so does that of `checkpoint`
+ * with its region. */
 #include "ir/gradient.h"
 
 #include "ir/internal.h"
@@ -196,10 +197,120 @@ IrNode *gradient_extend_loop(IrBuilder *b, IrNode *old, IrNode *const *initial, 
     return node;
 }
 
+/* ---- checkpoint and custom
+ * ---------------------------------------------------------------------------------
+ */
+
+/* Sizes and other integers are not worth waiting for: nothing large is computed from them alone. */
+static bool is_awaited(const IrNode *x) {
+    return x->types[0].kind == IR_TENSOR && (ir_rank(x) || ir_dtype(x) != DTYPE_i64);
+}
+
+/* x once dy is there; of a view, what it is a view of. */
+static IrNode *awaited(IrBuilder *b, IrNode *x, const GradientNodes *dy) {
+    if (!op_is_view(x->op))
+        return ir_after(b, x, dy->items, dy->count);
+    IrNode **operands = ARENA_ARRAY(ir_arena(b), IrNode *, x->operand_count);
+    memcpy(operands, x->operands, x->operand_count * sizeof *operands);
+    operands[0] = awaited(b, x->operands[0], dy);
+    return ir_build(b, &(IrNodeSpec){.op = x->op,
+                                     .operands = operands,
+                                     .operand_count = x->operand_count,
+                                     .attributes = x->attributes,
+                                     .attribute_count = x->attribute_count,
+                                     .types = x->types,
+                                     .result_count = 1});
+}
+
+/* What a region reads from outside stands, in its copy, for that once all of `dy` is there. */
+static void wait_for(IrBuilder *b, IrNode **map, const IrRegion *outer, const IrRegion *region,
+                     const GradientNodes *dy) {
+    for (uint32_t i = 0; i < region->nodes.count; i++) {
+        const IrNode *node = region->nodes.items[i];
+        for (uint32_t k = 0; k < node->operand_count; k++) {
+            IrNode *x = node->operands[k];
+            if (x->result_count == 1 && map[x->id] == x && !ir_is_const(x) && is_awaited(x) &&
+                !ir_region_encloses(outer, x->region))
+                map[x->id] = awaited(b, x, dy);
+        }
+        for (uint32_t r = 0; r < node->region_count; r++)
+            wait_for(b, map, outer, node->regions[r], dy);
+    }
+}
+
+/* What the copy is differentiated for: behind views, what they are views of. */
+static void captured_bases(Gradient *g, const IrRegion *region, GradientNodes *out) {
+    GradientNodes captured = {0};
+    gradient_captured(g, region, region, &captured);
+    for (uint32_t i = 0; i < captured.count; i++) {
+        IrNode *base = captured.items[i];
+        while (op_is_view(base->op))
+            base = base->operands[0];
+        if (!contains(out, base))
+            vec_push(ir_arena(g->b), out, base);
+    }
+}
+
+/* The region is computed again, from values that are not the same nodes, so that nothing is shared with the
+ * first time, and not before the adjoints that it is for. */
+static bool checkpoint_rule(Gradient *g, const IrNode *y, IrNode *const *dy) {
+    IrBuilder *b = g->b;
+    Arena *arena = ir_arena(b);
+    const IrRegion *region = y->regions[0];
+    GradientNodes captured = {0}, outputs = {0}, seeds = {0};
+    captured_bases(g, region, &captured);
+    for (uint32_t i = 0; i < y->result_count; i++)
+        if (dy[i])
+            vec_push(arena, &seeds, dy[i]);
+    IrNode **map = gradient_outside_map(b, b->region);
+    wait_for(b, map, region, region, &seeds);
+    ir_copy_nodes(b, region, map);
+    for (uint32_t i = 0, next = 0; i < y->result_count; i++)
+        if (dy[i]) {
+            IrNode *output = map[region->results.items[i]->id];
+            vec_push(arena, &outputs, output);
+            seeds.items[next] = ir_reshape(b, dy[i], output->types[0].dims, ir_rank(output));
+            next++;
+        }
+    IrNode **gradients = ARENA_ARRAY(arena, IrNode *, captured.count);
+    GradientRequest request = {.outputs = outputs.items,
+                               .seeds = seeds.items,
+                               .output_count = outputs.count,
+                               .variables = captured.items,
+                               .variable_count = captured.count};
+    if (!ir_gradient(b, &request, gradients, g->failure))
+        return false;
+    for (uint32_t i = 0; i < captured.count; i++)
+        if (gradients[i])
+            gradient_add(g, captured.items[i], gradients[i]);
+    return true;
+}
+
+/* The region that the program gave; in it the values are those of this node, so that second derivatives go
+ * through it too. */
+static bool custom_rule(Gradient *g, IrNode *y, IrNode *const *dy) {
+    IrBuilder *b = g->b, around = *b;
+    const IrRegion *region = y->regions[0];
+    IrNode **map = gradient_outside_map(b, b->region);
+    around.region = y->region;
+    for (uint32_t i = 0; i < y->result_count; i++) {
+        map[y->operands[i]->id] = ir_result(&around, y, i);
+        map[region->parameters.items[i]->id] = gradient_or_zeros(b, dy[i], y->operands[i]);
+    }
+    ir_copy_nodes(b, region, map);
+    for (uint32_t i = 0; i < region->results.count; i++)
+        gradient_add(g, y->operands[y->result_count + i], map[region->results.items[i]->id]);
+    return true;
+}
+
 bool gradient_control(Gradient *g, IrNode *y, IrNode *const *dy) {
     switch (y->op) {
     case OP_if:
         return if_rule(g, y, dy);
+    case OP_checkpoint:
+        return checkpoint_rule(g, y, dy);
+    case OP_custom:
+        return custom_rule(g, y, dy);
     case OP_for:
         return gradient_for(g, y, dy);
     default:

@@ -201,17 +201,6 @@ static bool window_rule(Gradient *g, const IrNode *y, IrNode *dy) {
 /* ---- gathers and updates
  * ------------------------------------------------------------------------------------ */
 
-/* Between the two orders of axes: a gather has its indices' axes where the first indexed axis was, an update
- * takes them first. */
-static IrNode *indices_first(IrBuilder *b, IrNode *value, uint32_t before, uint32_t index_rank) {
-    uint32_t permutation[2 * IR_MAX_RANK];
-    for (uint32_t k = 0; k < ir_rank(value); k++)
-        permutation[k] = k;
-    for (uint32_t k = 0; k < before + index_rank; k++)
-        permutation[k] = k < index_rank ? before + k : k - index_rank;
-    return ir_permute(b, value, permutation);
-}
-
 static bool gather_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     IrBuilder *b = g->b;
     IrNode *x = y->operands[0], *starts[IR_MAX_RANK], *steps[IR_MAX_RANK];
@@ -222,70 +211,10 @@ static bool gather_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     }
     for (uint32_t i = 0; i < count; i++)
         axes[i] = (uint32_t)y->attributes[i];
-    dy = indices_first(b, dy, axes[0], ir_rank(y->operands[1]));
+    dy = gradient_indices_first(b, dy, axes[0], ir_rank(y->operands[1]));
     gradient_add(g, x,
                  ir_update(b, zeros_like(b, x), dy, starts, x->types[0].dims, steps, &y->operands[1], axes,
                            count, OP_add));
-    return true;
-}
-
-/* What an update writes, read from `from` in the layout of its value. */
-static IrNode *read_part(IrBuilder *b, const IrNode *y, IrNode *from) {
-    uint32_t rank = ir_rank(from), count = ir_update_index_count(y), axes[IR_MAX_RANK];
-    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK], *indices[IR_MAX_RANK];
-    for (uint32_t k = 0; k < rank; k++) {
-        bool is_indexed = ir_update_indices(y, k) != NULL;
-        starts[k] = is_indexed ? ir_const_i64(b, 0) : ir_update_start(y, k);
-        extents[k] = is_indexed ? from->types[0].dims[k] : ir_update_extent(y, k);
-        steps[k] = is_indexed ? ir_const_i64(b, 1) : ir_update_step(y, k);
-    }
-    IrNode *part = ir_slice(b, from, starts, extents, steps, NULL);
-    if (!count)
-        return part;
-    for (uint32_t i = 0; i < count; i++) {
-        axes[i] = (uint32_t)y->attributes[2 + i];
-        indices[i] = ir_update_indices(y, axes[i]);
-    }
-    return indices_first(b, ir_gather_many(b, part, indices, axes, count), axes[0], ir_rank(indices[0]));
-}
-
-static IrNode *with_part(IrBuilder *b, const IrNode *y, IrNode *into, IrNode *value) {
-    uint32_t rank = ir_rank(into), count = ir_update_index_count(y), axes[IR_MAX_RANK];
-    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK], *indices[IR_MAX_RANK];
-    for (uint32_t k = 0; k < rank; k++) {
-        starts[k] = ir_update_start(y, k);
-        extents[k] = ir_update_extent(y, k);
-        steps[k] = ir_update_step(y, k);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        axes[i] = (uint32_t)y->attributes[2 + i];
-        indices[i] = ir_update_indices(y, axes[i]);
-    }
-    return ir_update(b, into, value, starts, extents, steps, indices, axes, count, OP_none);
-}
-
-static bool update_rule(Gradient *g, const IrNode *y, IrNode *dy) {
-    IrBuilder *b = g->b;
-    IrNode *x = y->operands[0], *v = y->operands[1];
-    bool adds = y->attributes[0] == OP_add, subtracts = y->attributes[0] == OP_sub;
-    if (y->attributes[0] >= 0 && !adds && !subtracts)
-        return gradient_fails(g, y,
-                              "an assignment that multiplies or divides; write it as `x[i] = x[i] * v`");
-    if (!adds && !subtracts && ir_update_index_count(y) && gradient_wants(g, v))
-        return gradient_fails(g, y, "`=` at indices that may repeat; `+=` has one");
-    if (gradient_wants(g, x))
-        gradient_add(g, x, adds || subtracts ? dy : with_part(b, y, dy, ir_const_number(b, ir_dtype(x), 0)));
-    if (!gradient_wants(g, v))
-        return true;
-    IrNode *part = read_part(b, y, dy);
-    if (!ir_rank(v) && ir_rank(part)) {
-        uint32_t axes[2 * IR_MAX_RANK];
-        for (uint32_t k = 0; k < ir_rank(part); k++)
-            axes[k] = k;
-        part =
-            ir_reduce(b, OP_sum, part, axes, ir_rank(part), ir_accumulator(OP_sum, ir_dtype(v)), ir_dtype(v));
-    }
-    gradient_add(g, v, subtracts ? ir_unary(b, OP_neg, part) : part);
     return true;
 }
 
@@ -449,6 +378,7 @@ bool gradient_structured(Gradient *g, const IrNode *y, IrNode *dy) {
     case OP_stop_gradient:
         return true;
     case OP_variable:
+    case OP_after:
         return gradient_add(g, y->operands[0], dy), true;
     case OP_cast:
         return cast_rule(g, y, dy);
@@ -489,7 +419,7 @@ bool gradient_structured(Gradient *g, const IrNode *y, IrNode *dy) {
     case OP_gather:
         return gather_rule(g, y, dy);
     case OP_update:
-        return update_rule(g, y, dy);
+        return gradient_update(g, y, dy);
     case OP_check_true:
         return gradient_add(g, y->operands[1], dy), true;
     default:

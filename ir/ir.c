@@ -45,6 +45,8 @@ bool ir_is_pure(Op op) {
     case OP_param:
     case OP_print:
     case OP_token:
+    case OP_checkpoint:
+    case OP_custom:
     case OP_if:
     case OP_for:
     case OP_while:

@@ -163,6 +163,12 @@ IrNode *ir_window_offset(const IrNode *window, uint32_t axis);
 IrWindowTerm ir_window_term(const IrNode *window, uint32_t index); /* of attribute_count / 2 */
 IrNode *ir_variable(IrBuilder *b, IrNode *x); /* x as a value of its own: see ir/gradient.h */
 IrNode *ir_stop_gradient(IrBuilder *b, IrNode *x);
+IrNode *ir_after(IrBuilder *b, IrNode *x, IrNode *const *values, uint32_t count);
+/* The results of a region that was built with b->region as parent; derivatives compute it again. */
+IrNode *ir_checkpoint(IrBuilder *b, IrRegion *region);
+/* values[], whose adjoints the region turns into those of sources[]. */
+IrNode *ir_custom(IrBuilder *b, IrNode *const *values, uint32_t count, IrNode *const *sources,
+                  uint32_t source_count, IrRegion *region);
 IrNode *ir_iota(IrBuilder *b, IrNode *extent);
 IrNode *ir_dim(IrBuilder *b, IrNode *x, uint32_t axis); /* extent of axis: the node from x's type */
 IrNode *ir_size(IrBuilder *b, IrNode *x);               /* product of extents */

@@ -568,6 +568,35 @@ static bool verify_for(Verifier *v, const IrNode *node) {
            verify_body_results(v, node, body);
 }
 
+static bool verify_checkpoint(Verifier *v, const IrNode *node) {
+    REQUIRE(node->operand_count == 0 && node->region_count == 1, "not one region alone");
+    const IrRegion *region = node->regions[0];
+    REQUIRE(region->parameters.count == 0, "the region has parameters");
+    REQUIRE(region->results.count == node->result_count, "%u results instead of %u", region->results.count,
+            node->result_count);
+    for (uint32_t i = 0; i < node->result_count; i++)
+        REQUIRE(branch_result_fits(node, region, i), "result %u has another type", i);
+    return true;
+}
+
+static bool verify_custom(Verifier *v, const IrNode *node) {
+    uint32_t count = node->result_count;
+    REQUIRE(node->region_count == 1 && node->attribute_count == 1 && node->attributes[0] == count &&
+                node->operand_count >= count,
+            "not a region and values");
+    const IrRegion *region = node->regions[0];
+    REQUIRE(region->parameters.count == count && region->results.count == node->operand_count - count,
+            "%u adjoints to %u", region->parameters.count, region->results.count);
+    for (uint32_t i = 0; i < count; i++)
+        REQUIRE(same_type(&node->types[i], ir_type(node->operands[i])) &&
+                    same_type(&node->types[i], ir_type(region->parameters.items[i])),
+                "value %u has another type", i);
+    for (uint32_t i = 0; i < region->results.count; i++)
+        REQUIRE(same_type(ir_type(region->results.items[i]), ir_type(node->operands[count + i])),
+                "adjoint %u has another type", i);
+    return true;
+}
+
 static bool verify_while(Verifier *v, const IrNode *node) {
     REQUIRE(node->region_count == 2, "%u regions instead of 2", node->region_count);
     REQUIRE(node->operand_count == node->result_count, "%u operands for %u results", node->operand_count,
@@ -732,6 +761,15 @@ static bool verify_control(Verifier *v, const IrNode *node) {
     case OP_dim:
     case OP_stride:
         return verify_parameter_fact(v, node);
+    case OP_after:
+        REQUIRE(node->result_count == 1 && node->operand_count >= 1 &&
+                    same_type(ir_type(node), ir_type(node->operands[0])),
+                "not the type of the operand");
+        return true;
+    case OP_checkpoint:
+        return verify_checkpoint(v, node);
+    case OP_custom:
+        return verify_custom(v, node);
     case OP_if:
         return verify_if(v, node);
     case OP_for:
@@ -760,8 +798,8 @@ static bool verify_control(Verifier *v, const IrNode *node) {
 }
 
 bool verify_op(Verifier *v, const IrNode *node) {
-    bool has_regions =
-        node->op == OP_if || node->op == OP_for || node->op == OP_while || node->op == OP_fused;
+    bool has_regions = node->op == OP_if || node->op == OP_for || node->op == OP_while ||
+                       node->op == OP_fused || node->op == OP_checkpoint || node->op == OP_custom;
     REQUIRE(has_regions || !node->region_count, "this op has no regions");
     switch (op_info[node->op].class) {
     case CLASS_ELEMENTWISE:

@@ -19,8 +19,8 @@ typedef struct Walk {
     Explain *explain;
     uint32_t **places; /* node id -> the buffer of each result */
     VEC(Buffer) buffers;
-    const bool *kept; /* by buffer, from the first walk; NULL in it */
-    CostSum live;
+    const bool *kept;  /* by buffer, from the first walk; NULL in it */
+    CostSum live, all; /* temporaries, and with results */
     ExplainStatement *statement;
     uint32_t depth;
     double trips;
@@ -33,7 +33,7 @@ static bool is_buffer(const IrType *type) {
 }
 
 static const IrNode *owner_of(const IrNode *node) {
-    while (op_is_view(node->op) || node->op == OP_check_true)
+    while (op_is_view(node->op) || node->op == OP_check_true || node->op == OP_after)
         node = node->operands[node->op == OP_check_true];
     return node;
 }
@@ -52,18 +52,29 @@ static void set_buffer(Walk *w, const IrNode *node, uint32_t index, uint32_t buf
     w->places[node->id][index] = buffer;
 }
 
-static void note_peak(Walk *w, ExplainPeak *peak) {
+static void note_sum(Walk *w, ExplainPeak *peak, const CostSum *live) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < peak->candidates.count; i++)
-        if (cost_covers(&peak->candidates.items[i], &w->live))
+        if (cost_covers(&peak->candidates.items[i], live))
             return;
     for (uint32_t i = 0; i < peak->candidates.count; i++)
-        if (!cost_covers(&w->live, &peak->candidates.items[i]))
+        if (!cost_covers(live, &peak->candidates.items[i]))
             peak->candidates.items[kept++] = peak->candidates.items[i];
     peak->candidates.count = kept;
     CostSum copy = {0};
-    cost_add_sum(w->arena, &copy, 1, &w->live);
+    cost_add_sum(w->arena, &copy, 1, live);
     vec_push(w->arena, &peak->candidates, copy);
+}
+
+static void note_peaks(Walk *w) {
+    if (!w->kept)
+        return;
+    note_sum(w, &w->explain->peak, &w->live);
+    note_sum(w, &w->explain->all, &w->all);
+    if (!w->statement)
+        return;
+    note_sum(w, &w->statement->peak, &w->live);
+    note_sum(w, &w->statement->all, &w->all);
 }
 
 static void make_buffer(Walk *w, const IrNode *node, uint32_t index) {
@@ -73,12 +84,14 @@ static void make_buffer(Walk *w, const IrNode *node, uint32_t index) {
     cost_add_bytes(w->arena, &buffer.bytes, 1, &node->types[index]);
     vec_push(w->arena, &w->buffers, buffer);
     set_buffer(w, node, index, number);
-    if (!w->kept || buffer.is_kept)
+    if (!w->kept)
+        return;
+    cost_add_sum(w->arena, &w->all, 1, &buffer.bytes);
+    if (buffer.is_kept)
         return;
     cost_add_sum(w->arena, &w->live, 1, &buffer.bytes);
     w->explain->temporaries++;
     cost_add_sum(w->arena, &w->explain->temporary_bytes, 1, &buffer.bytes);
-    note_peak(w, &w->explain->peak);
     if (w->statement) {
         w->statement->temporaries++;
         cost_add_sum(w->arena, &w->statement->temporary_bytes, 1, &buffer.bytes);
@@ -87,7 +100,10 @@ static void make_buffer(Walk *w, const IrNode *node, uint32_t index) {
 
 static void drop_reference(Walk *w, uint32_t number) {
     Buffer *buffer = &w->buffers.items[number];
-    if (number != NO_BUFFER && --buffer->references == 0 && w->kept && !buffer->is_kept)
+    if (number == NO_BUFFER || --buffer->references || !w->kept)
+        return;
+    cost_add_sum(w->arena, &w->all, -1, &buffer->bytes);
+    if (!buffer->is_kept)
         cost_add_sum(w->arena, &w->live, -1, &buffer->bytes);
 }
 
@@ -183,6 +199,7 @@ static void walk_branches(Walk *w, const IrNode *node) {
     uint32_t count = w->buffers.count;
     int32_t *before = save_references(w), *after;
     CostSum live_before = copy_sum(w->arena, &w->live), live_after;
+    CostSum all_before = copy_sum(w->arena, &w->all), all_after;
     w->trips = -1;
     w->depth++;
     walk_region(w, node->regions[0]);
@@ -191,12 +208,15 @@ static void walk_branches(Walk *w, const IrNode *node) {
     uint32_t count_after = w->buffers.count;
     after = save_references(w);
     live_after = w->live;
+    all_after = w->all;
     restore_references(w, before, count);
     w->live = live_before;
+    w->all = all_before;
     if (node->region_count > 1)
         walk_region(w, node->regions[1]);
     restore_references(w, after, count_after);
     w->live = live_after;
+    w->all = all_after;
     w->depth--;
     w->trips = saved;
 }
@@ -224,7 +244,7 @@ static void walk_node(Walk *w, const IrNode *node) {
             break;
         add_step(w, node->op == OP_launch ? EXPLAIN_KERNEL : EXPLAIN_CALL, node);
         make_outputs(w, node);
-        note_peak(w, &w->statement->peak);
+        note_peaks(w);
     }
 }
 

@@ -27,13 +27,14 @@ typedef struct ExplainStatement {
     uint32_t temporaries; /* buffers that it makes and that are gone at the end of the function */
     CostSum temporary_bytes;
     ExplainPeak peak; /* temporaries alive at once while it runs, older ones too */
+    ExplainPeak all;  /* the same with results of the function */
 } ExplainStatement;
 
 typedef struct Explain {
     VEC(ExplainStatement) statements; /* in the order of their first step; those without any have none */
     uint32_t temporaries;
     CostSum temporary_bytes;
-    ExplainPeak peak;
+    ExplainPeak peak, all;
 } Explain;
 
 /* `function` went through `memory`, with PassContext.annotate for reasons and the costs of kernels. */

@@ -175,6 +175,8 @@ static IrRemarkKind reason_of(const IrNode *user) {
     case OP_for:
     case OP_while:
         return REMARK_loop;
+    case OP_after:
+        return REMARK_again;
     case OP_check_true:
     case OP_check_index:
         return REMARK_check;
@@ -237,7 +239,7 @@ static void require_owned(Fuse *f, const IrNode *node) {
 
 /* Its results are the buffers of its operands, which kernels read in C order. */
 static bool hands_buffers_on(const IrNode *node) {
-    return node->op == OP_for || node->op == OP_while || node->op == OP_check_true;
+    return node->op == OP_for || node->op == OP_while || node->op == OP_check_true || node->op == OP_after;
 }
 
 /* A loop starts from a buffer that it changes: what is as cheap to fill as to copy is made for it alone. */

@@ -27,7 +27,7 @@ static bool is_buffer(const IrType *type) {
 
 /* The node whose buffer a tensor value lives in. */
 static IrNode *owner_of(IrNode *node) {
-    while (op_is_view(node->op) || node->op == OP_check_true)
+    while (op_is_view(node->op) || node->op == OP_check_true || node->op == OP_after)
         node = node->operands[node->op == OP_check_true];
     return node;
 }

@@ -8,6 +8,7 @@ const PassInfo pass_table[] = {
     {"complex", pass_complex, true, "says complex arithmetic in real ops on parts", NULL},
     {"simplify", pass_simplify, false, "folds constants, removes dead and repeated work, hoists out of loops",
      NULL},
+    {"check_nan", pass_check_nan, false, "adds the checks of --check-nan", NULL},
     {"fuse", pass_fuse, false, "gathers tensor computations into fused nodes, one kernel each",
      pass_fuse_apart},
     {"products", pass_products, false, "gives matrix products kernels, with the work on their results", NULL},
@@ -27,6 +28,8 @@ static const struct {
     {"simplify", "fuse", "work that is dead, constant or hoisted must not be inside a kernel"},
     {"fuse", "products", "what follows a product is one fused node"},
     {"products", "schedule", "the fused nodes that products take must not become launches"},
+    {"simplify", "check_nan", "what is computed in the end is checked"},
+    {"check_nan", "fuse", "a check reads a whole value: it is stored"},
     {"fuse", "schedule", "kernels are made of fused nodes"},
     {"schedule", "memory", "buffers are known once launches and calls are"},
 };

@@ -8,6 +8,7 @@
 typedef struct PassContext {
     Arena *arena;   /* unit lifetime */
     DiagSink *sink; /* internal failures: "during pass fuse in f" */
+    bool check_nan; /* stop where a NaN is made */
     bool annotate;  /* keep reasons (ir/remark.h) and costs (ir/cost.h), for `gmx explain` and --profile */
 } PassContext;
 
@@ -40,6 +41,7 @@ bool pass_pipeline_run(PassContext *context, IrModule *module, const PassOptions
 IrFunction *pass_promote(PassContext *context, IrFunction *function);
 IrFunction *pass_complex(PassContext *context, IrFunction *function);
 IrFunction *pass_simplify(PassContext *context, IrFunction *function);
+IrFunction *pass_check_nan(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse_apart(PassContext *context, IrFunction *function); /* one kernel per op */
 IrFunction *pass_products(PassContext *context, IrFunction *function);

@@ -4,7 +4,8 @@
  * only moves values.  As NumPy does it, the result of every op is rounded to its own dtype, also within a
  * chain that becomes one kernel: cast, compute, cast back.  Conversions between a half dtype and integers or
  * the other half dtype go through f32 (f32 holds every half exactly).  Calls such as matmul stay: the runtime
- * accumulates them in f32.  The marks of derivatives, `variable` and `stop_gradient`, are taken away. */
+ * accumulates them in f32.  The marks of derivatives, `variable`, `stop_gradient`, `checkpoint` and `custom`,
+ * are taken away. */
 #include "passes/pipeline.h"
 
 static bool is_half(Dtype dtype) {
@@ -58,7 +59,67 @@ static IrNode *promote_rule(IrRewrite *rewrite, const IrNode *old, IrNode *const
     return old->op == OP_cast ? promote_cast(b, operands[0], ir_dtype(old)) : NULL;
 }
 
+/* ---- marks with regions ----------------------------------------------------------------------------------
+ */
+
+typedef VEC(IrNode *) NodeVec;
+
+static void inline_nodes(Arena *arena, IrRegion *region, const IrRegion *source, NodeVec *out);
+
+/* The node stands for `value` from now on. */
+static void become(Arena *arena, IrNode *node, IrNode *value) {
+    IrNode **operands = ARENA_ARRAY(arena, IrNode *, 1);
+    operands[0] = value;
+    node->op = OP_variable;
+    node->operands = operands;
+    node->operand_count = 1;
+    node->attributes = ARENA_ARRAY(arena, int64_t, 1);
+    node->attribute_count = 1;
+    node->region_count = 0;
+}
+
+static bool is_mark(const IrNode *node) {
+    return node->op == OP_checkpoint || node->op == OP_custom;
+}
+
+static IrNode *value_of_mark(const IrNode *mark, int64_t index) {
+    return mark->op == OP_custom ? mark->operands[index] : mark->regions[0]->results.items[index];
+}
+
+static void inline_node(Arena *arena, IrRegion *region, IrNode *node, NodeVec *out) {
+    node->region = region;
+    if (node->op == OP_result && is_mark(node->operands[0])) {
+        become(arena, node, value_of_mark(node->operands[0], node->attributes[0]));
+    } else if (is_mark(node)) {
+        if (node->op == OP_checkpoint)
+            inline_nodes(arena, region, node->regions[0], out);
+        if (node->result_count > 1)
+            return; /* its projections still look at it */
+        become(arena, node, value_of_mark(node, 0));
+    }
+    for (uint32_t r = 0; r < node->region_count; r++)
+        node->regions[r]->parent = region;
+    vec_push(arena, out, node);
+}
+
+static void inline_nodes(Arena *arena, IrRegion *region, const IrRegion *source, NodeVec *out) {
+    for (uint32_t i = 0; i < source->nodes.count; i++)
+        inline_node(arena, region, source->nodes.items[i], out);
+}
+
+/* Takes `checkpoint` and `custom` away, in place: what stands in the first stands in the region around it. */
+static void inline_marks(Arena *arena, IrRegion *region) {
+    NodeVec nodes = {0};
+    inline_nodes(arena, region, region, &nodes);
+    region->nodes.items = nodes.items;
+    region->nodes.count = nodes.count;
+    region->nodes.capacity = nodes.capacity;
+    for (uint32_t i = 0; i < nodes.count; i++)
+        for (uint32_t r = 0; r < nodes.items[i]->region_count; r++)
+            inline_marks(arena, nodes.items[i]->regions[r]);
+}
+
 IrFunction *pass_promote(PassContext *context, IrFunction *function) {
-    (void)context;
+    inline_marks(context->arena, function->body);
     return ir_rewrite_function(function, promote_rule, NULL);
 }

@@ -87,7 +87,7 @@ static const PassInfo *find_pass(const char *name) {
 }
 
 static bool run_pass(Test *test, IrModule *module, const PassInfo *pass) {
-    PassContext context = {&test->arena, &test->sink, false};
+    PassContext context = {.arena = &test->arena, .sink = &test->sink};
     const char *message;
     for (uint32_t i = 0; i < module->functions.count; i++) {
         IrFunction *result = pass->run(&context, module->functions.items[i]);

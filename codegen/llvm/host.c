@@ -281,6 +281,11 @@ static void lower_control(Host *host, const IrNode *node) {
     case OP_while:
         host_loop(host, node);
         return;
+    case OP_after: { /* its reader owns nothing: the same root */
+        const HostValue *x = host_value(host, node->operands[0]);
+        *host_new_values(host, node, 1) = *x;
+        return;
+    }
     case OP_check_equal:
     case OP_check_true:
     case OP_check_index:

@@ -160,7 +160,7 @@ static void emit_text(gmx_session *s, const IrModule *module, const char *output
 
 static bool run_passes(gmx_session *s, IrModule *module) {
     PassOptions passes = session_pass_options(s);
-    PassContext context = {.arena = module->arena, .sink = &s->sink};
+    PassContext context = {.arena = module->arena, .sink = &s->sink, .check_nan = s->options.check_nan};
     return pass_pipeline_run(&context, module, &passes);
 }
 

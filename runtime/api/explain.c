@@ -334,8 +334,13 @@ static const char *statement_peak(const Explainer *x, const ExplainStatement *st
     return peak_text(x, &statement->peak);
 }
 
+static const char *statement_memory(const Explainer *x, const ExplainStatement *statement) {
+    return peak_text(x, &statement->all);
+}
+
 static const StatementFact statement_facts[] = {{"temporaries", statement_temporaries},
-                                                {"peak bytes", statement_peak}};
+                                                {"peak bytes", statement_peak},
+                                                {"with results", statement_memory}};
 
 /* ---- facts about the whole ----------------------------------------------------------------------------- */
 
@@ -384,12 +389,17 @@ static const char *program_peak(const Explainer *x) {
     return peak_text(x, &x->explain->peak);
 }
 
+static const char *program_memory(const Explainer *x) {
+    return peak_text(x, &x->explain->all);
+}
+
 static const ProgramFact program_facts[] = {{"holds", program_holds},
                                             {"flops", program_flops},
                                             {"bytes read", program_read},
                                             {"bytes written", program_written},
                                             {"temporaries", program_temporaries},
-                                            {"peak bytes", program_peak}};
+                                            {"peak bytes", program_peak},
+                                            {"with results", program_memory}};
 
 /* ---- layout -------------------------------------------------------------------------------------------- */
 

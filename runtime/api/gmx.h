@@ -86,6 +86,7 @@ typedef struct gmx_options {
     void *user;
     int interactive; /* names may be declared again, as in the REPL */
     int profile;     /* measure every kernel and library call: see gmx_profile */
+    int check_nan;   /* stop with E0309 where a NaN is made */
 } gmx_options;
 
 GMX_API void gmx_options_init(gmx_options *options);

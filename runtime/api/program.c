@@ -58,6 +58,7 @@ static CompiledFunction compile_unit(gmx_session *s, ElabUnit *unit) {
     PassOptions passes = session_pass_options(s);
     PassContext context = {.arena = &s->unit,
                            .sink = &s->sink,
+                           .check_nan = s->options.check_nan,
                            .annotate = s->options.profile || (s->view && s->view_kind == GMX_VIEW_EXPLAIN)};
     CompiledFunction code = NULL;
     if (!pass_pipeline_run(&context, unit->module, &passes))

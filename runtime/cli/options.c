@@ -51,6 +51,8 @@ static const Option option_table[] = {
      "effort of the optimiser (default: -O2)"},
     {"--profile", KIND_FLAG, TOOL_BOTH, COMMAND_RUN, true, AT(profile), NULL,
      "say at the end what compiling took, and each kernel and library call"},
+    {"--check-nan", KIND_FLAG, TOOL_BOTH, COMMAND_RUN, true, AT(session.check_nan), NULL,
+     "stop where a NaN is made that no operand had, and say where"},
     {"--monitor", KIND_FLAG, TOOL_GMX, COMMAND_RUN, true, AT(monitor), NULL,
      "warn of operations that are slower than in earlier runs"},
     {"--measure-limits", KIND_FLAG, TOOL_GMX, COMMAND_RUN, true, AT(measure), NULL,

@@ -158,12 +158,20 @@ static const struct {
     {OP_nonzero, "its result is an integer", {NULL}},
     {OP_concat, NULL, {"concat([t, t * t], axis=1)", "concat([t[0], t[:, 1]])"}},
     {OP_gather, NULL, {"t[[2, 0, 2]]", "t[:, [1, 1]]", "t[[0, 1], [3, 3]]", "t[[[0, 2], [1, 0]]]"}},
-    {OP_update, NULL, {"updated(t)", "added(t)", "scattered(t)"}},
+    {OP_update, NULL, {"updated(t)", "added(t)", "scattered(t)", "placed(t)", "scaled(t)", "divided(t)"}},
 };
 
 static const char updates[] =
     "fn updated(t) {\n    mut x = t * 2.0\n    x[1, ::2] = t[0, :2]\n    x[2] = t[0, 0]\n    x\n}\n"
     "fn added(t) {\n    mut x = t * t\n    x[:, 1] += t[:, 2]\n    x[0] -= t[1]\n    x\n}\n"
+    "fn placed(t) {\n    mut x = t * t\n    x[[0, 2, 0]] = t * 3.0\n    x[[1, 1], [2, 2]] = t[0, :2]\n    "
+    "x[[1], 0] = t[2, 3]\n    x\n}\n"
+    "fn scaled(t) {\n    mut x = t * t\n    x[:, 1] *= t[:, 2]\n    x[[0, 1, 0]] *= t\n    x[[2, 2], [0, 0]] "
+    "*= "
+    "[t[0, 1], t[0, 1] * 0.0]\n    x[1] *= t[0, 0]\n    x\n}\n"
+    "fn divided(t) {\n    mut x = t * t\n    x[0] /= t[1]\n    x[[1, 2, 1]] /= t\n    x[[2], 1] /= t[0, 3]\n "
+    "   "
+    "x\n}\n"
     "fn scattered(t) {\n    mut x = t * t\n    x[[0, 0, 2]] += t\n    x[[1], 2] += t[0, 1]\n    x\n}\n";
 
 static void check_body(gmx_session *session, const char *body) {

@@ -28,7 +28,7 @@ static World *world_open(bool broken) {
     arena_init(&w->arena, NULL);
     interner_init(&w->names, &w->arena);
     diag_init(&w->sink, &w->arena);
-    w->context = (PassContext){&w->arena, &w->sink, false};
+    w->context = (PassContext){.arena = &w->arena, .sink = &w->sink};
     w->module = ir_module_new(&w->arena, &w->names);
     IrFunction *f = ir_function_new(w->module, intern_text(&w->names, "f"));
     IrBuilder b = ir_builder_at(f, f->body);
