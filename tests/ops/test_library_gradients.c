@@ -151,12 +151,16 @@ static void expect_listed(const char *name, size_t length, const char *where) {
 }
 
 static void list_file(const char *path) {
+    static const char *const starts[] = {"fn ", "layer ", "rule "};
     char line[1024];
     FILE *file = fopen(path, "r");
     cr_assert(file, "%s", path);
     while (fgets(line, sizeof line, file))
-        if (!strncmp(line, "fn ", 3))
-            expect_listed(line + 3, strcspn(line + 3, "("), path);
+        for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+            size_t length = strlen(starts[i]);
+            if (!strncmp(line, starts[i], length))
+                expect_listed(line + length, strcspn(line + length, "("), path);
+        }
     fclose(file);
 }
 
