@@ -46,6 +46,7 @@ typedef struct ElabSlot {
     int64_t value;
     const void *data; /* elements in C order, or NULL */
     void *tensor;     /* the driver's */
+    uint32_t uses;    /* the driver's: how often names hold it */
 } ElabSlot;
 
 typedef struct Value Value;
