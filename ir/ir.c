@@ -235,14 +235,19 @@ bool ir_same_dims(const IrType *a, const IrType *b) {
     return true;
 }
 
-/* A check's value equals each of its operands: two extents agree if they share one below their checks. */
+/* The value of check_equal is each of its operands, that of check_true what it guards: two extents agree if
+ * they share one below their checks. */
 bool ir_same_extent(const IrNode *a, const IrNode *b) {
     if (a == b)
         return true;
     if (a->op == OP_check_equal)
         return ir_same_extent(a->operands[0], b) || ir_same_extent(a->operands[1], b);
+    if (a->op == OP_check_true)
+        return ir_same_extent(a->operands[1], b);
     if (b->op == OP_check_equal)
         return ir_same_extent(a, b->operands[0]) || ir_same_extent(a, b->operands[1]);
+    if (b->op == OP_check_true)
+        return ir_same_extent(a, b->operands[1]);
     return false;
 }
 
