@@ -186,12 +186,15 @@ static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
 /* The rows of c from `first` on, at most ROWS of them. */
 static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExpr *width, int64_t vectors) {
     Tile tile = {.vectors = vectors, .width = width};
-    KernelExpr *last = binary(b, OP_sub, use(b, b->m), integer(b, 1));
-    for (int64_t row = 0; row < ROWS; row++) {
-        KernelExpr *i = let(b, block, "i", binary(b, OP_minimum, add(b, first, integer(b, row)), last));
-        tile.from_a[row] = let(b, block, "from_a", add(b, b->at_a, mul(b, i, use(b, b->a_row))));
-        KernelExpr *at_c = add(b, add(b, b->at_c, mul(b, i, use(b, b->c_row))), b->column);
-        tile.from_c[row] = let(b, block, "from_c", at_c);
+    tile.from_a[0] = let(b, block, "from_a", add(b, b->at_a, mul(b, first, use(b, b->a_row))));
+    KernelExpr *at_c = add(b, add(b, b->at_c, mul(b, first, use(b, b->c_row))), b->column);
+    tile.from_c[0] = let(b, block, "from_c", at_c);
+    for (int64_t row = 1; row < ROWS; row++) {
+        KernelExpr *is_row = binary(b, OP_lt, add(b, first, integer(b, row)), use(b, b->m));
+        KernelExpr *step_a = choose(b, is_row, use(b, b->a_row), integer(b, 0));
+        tile.from_a[row] = let(b, block, "from_a", add(b, tile.from_a[row - 1], step_a));
+        KernelExpr *step_c = choose(b, is_row, use(b, b->c_row), integer(b, 0));
+        tile.from_c[row] = let(b, block, "from_c", add(b, tile.from_c[row - 1], step_c));
     }
     choose_prefetch(b, block, first, vectors);
     KernelExpr *shape[] = {integer(b, ROWS), integer(b, vectors * b->lanes)};
