@@ -185,30 +185,40 @@ static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
     }
 }
 
+/* Where row `row` of a tile begins: at the row before, `before`, if it does not exist. */
+static KernelExpr *next_row(Build *b, KernelBlock *block, KernelExpr *before, KernelExpr *first, int64_t row,
+                            KernelVariable *stride) {
+    KernelExpr *is_row = binary(b, OP_lt, add(b, first, integer(b, row)), use(b, b->m));
+    return let(b, block, "from", add(b, before, choose(b, is_row, use(b, stride), integer(b, 0))));
+}
+
+/* Done where c is read or written, and no earlier: the loop over k needs the registers. */
+static void locate_c(Build *b, KernelBlock *block, Tile *tile, KernelExpr *first) {
+    KernelExpr *at = add(b, add(b, b->at_c, mul(b, first, use(b, b->c_row))), b->column);
+    tile->from_c[0] = let(b, block, "from_c", at);
+    for (int64_t row = 1; row < ROWS; row++)
+        tile->from_c[row] = next_row(b, block, tile->from_c[row - 1], first, row, b->c_row);
+}
+
 /* The rows of c from `first` on, at most ROWS of them. */
 static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExpr *width, int64_t vectors) {
     Tile tile = {.vectors = vectors, .width = width};
     tile.from_a[0] = let(b, block, "from_a", add(b, b->depth_a, mul(b, first, use(b, b->a_row))));
-    KernelExpr *at_c = add(b, add(b, b->at_c, mul(b, first, use(b, b->c_row))), b->column);
-    tile.from_c[0] = let(b, block, "from_c", at_c);
-    for (int64_t row = 1; row < ROWS; row++) {
-        KernelExpr *is_row = binary(b, OP_lt, add(b, first, integer(b, row)), use(b, b->m));
-        KernelExpr *step_a = choose(b, is_row, use(b, b->a_row), integer(b, 0));
-        tile.from_a[row] = let(b, block, "from_a", add(b, tile.from_a[row - 1], step_a));
-        KernelExpr *step_c = choose(b, is_row, use(b, b->c_row), integer(b, 0));
-        tile.from_c[row] = let(b, block, "from_c", add(b, tile.from_c[row - 1], step_c));
-    }
+    for (int64_t row = 1; row < ROWS; row++)
+        tile.from_a[row] = next_row(b, block, tile.from_a[row - 1], first, row, b->a_row);
     choose_prefetch(b, block, first, vectors);
     KernelExpr *shape[] = {integer(b, ROWS), integer(b, vectors * b->lanes)};
     tile.sums = kernel_alloc(b->kernel, block, KERNEL_REG, "sums", b->dtype, shape, 2)->array;
     tile.row = kernel_alloc(b->kernel, block, KERNEL_REG, "row", b->dtype, shape + 1, 1)->array;
     KernelStatement *start =
         kernel_if(b->kernel, block, binary(b, OP_eq, add(b, b->depth, use(b, b->resume)), integer(b, 0)));
+    locate_c(b, &start->otherwise, &tile, first);
     for (int64_t row = 0; row < ROWS; row++) {
         for_all_columns(b, &start->body, &tile, row, clear_columns);
         for_columns(b, &start->otherwise, &tile, row, resume_columns);
     }
     tile_depth(b, block, &tile);
+    locate_c(b, block, &tile, first);
     for (int64_t row = 0; row < ROWS; row++)
         for_columns(b, block, &tile, row, store_columns);
 }
