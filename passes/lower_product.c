@@ -16,8 +16,9 @@ typedef struct Build {
     KernelVariable *a_batch, *a_row, *a_column, *b_batch, *b_row, *b_column, *c_batch, *c_row;
     KernelVariable *a_step, *ahead_row, *resume;
     KernelExpr *at_a, *at_b, *at_c;          /* of the current matrix */
+    KernelExpr *depth_a, *depth_b;           /* a and b at the current block of k */
     KernelExpr *next_a, *next_b, *next_step; /* where the tile prefetches */
-    KernelExpr *column, *depth, *depth_end;  /* of the current tile: first column; the block of k */
+    KernelExpr *column, *depth, *steps; /* of the current tile: first column; the block of k, its length */
 } Build;
 
 /* ---- expressions ---------------------------------------------------------------------------------- */
@@ -163,16 +164,17 @@ static void choose_prefetch(Build *b, KernelBlock *block, KernelExpr *first, int
     b->next_b = choose(b, in_batch, next, add(b, add(b, b->at_b, b->column), beyond));
     b->next_step = choose(b, in_batch, integer(b, ROWS), use(b, b->ahead_row));
     beyond = mul(b, add(b, first, integer(b, ROWS)), use(b, b->a_row));
-    b->next_a = let(b, block, "next_a", add(b, b->at_a, beyond));
-    b->next_b = let(b, block, "next_b", b->next_b);
+    KernelExpr *ahead = mul(b, b->depth, use(b, b->a_step));
+    b->next_a = let(b, block, "next_a", add(b, add(b, b->at_a, beyond), ahead));
     b->next_step = let(b, block, "next_step", b->next_step);
+    b->next_b = let(b, block, "next_b", add(b, b->next_b, mul(b, b->depth, b->next_step)));
 }
 
 static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
-    KernelStatement *p = loop(b, block, LOOP_SERIAL, "p", b->depth, b->depth_end);
+    KernelStatement *p = loop(b, block, LOOP_SERIAL, "p", integer(b, 0), b->steps);
     KernelExpr *at = use(b, p->variable);
     Step step = {.tile = *tile};
-    step.from_b = add(b, add(b, b->at_b, mul(b, at, use(b, b->b_row))), b->column);
+    step.from_b = add(b, add(b, b->depth_b, mul(b, at, use(b, b->b_row))), b->column);
     step.from_b = let(b, &p->body, "from_b", step.from_b);
     for_columns(b, &p->body, &step.tile, 0, read_columns);
     KernelExpr *along = let(b, &p->body, "along", mul(b, at, use(b, b->a_column)));
@@ -183,27 +185,40 @@ static void tile_depth(Build *b, KernelBlock *block, const Tile *tile) {
     }
 }
 
+/* Where row `row` of a tile begins: at the row before, `before`, if it does not exist. */
+static KernelExpr *next_row(Build *b, KernelBlock *block, KernelExpr *before, KernelExpr *first, int64_t row,
+                            KernelVariable *stride) {
+    KernelExpr *is_row = binary(b, OP_lt, add(b, first, integer(b, row)), use(b, b->m));
+    return let(b, block, "from", add(b, before, choose(b, is_row, use(b, stride), integer(b, 0))));
+}
+
+/* Done where c is read or written, and no earlier: the loop over k needs the registers. */
+static void locate_c(Build *b, KernelBlock *block, Tile *tile, KernelExpr *first) {
+    KernelExpr *at = add(b, add(b, b->at_c, mul(b, first, use(b, b->c_row))), b->column);
+    tile->from_c[0] = let(b, block, "from_c", at);
+    for (int64_t row = 1; row < ROWS; row++)
+        tile->from_c[row] = next_row(b, block, tile->from_c[row - 1], first, row, b->c_row);
+}
+
 /* The rows of c from `first` on, at most ROWS of them. */
 static void tile_rows(Build *b, KernelBlock *block, KernelExpr *first, KernelExpr *width, int64_t vectors) {
     Tile tile = {.vectors = vectors, .width = width};
-    KernelExpr *last = binary(b, OP_sub, use(b, b->m), integer(b, 1));
-    for (int64_t row = 0; row < ROWS; row++) {
-        KernelExpr *i = let(b, block, "i", binary(b, OP_minimum, add(b, first, integer(b, row)), last));
-        tile.from_a[row] = let(b, block, "from_a", add(b, b->at_a, mul(b, i, use(b, b->a_row))));
-        KernelExpr *at_c = add(b, add(b, b->at_c, mul(b, i, use(b, b->c_row))), b->column);
-        tile.from_c[row] = let(b, block, "from_c", at_c);
-    }
+    tile.from_a[0] = let(b, block, "from_a", add(b, b->depth_a, mul(b, first, use(b, b->a_row))));
+    for (int64_t row = 1; row < ROWS; row++)
+        tile.from_a[row] = next_row(b, block, tile.from_a[row - 1], first, row, b->a_row);
     choose_prefetch(b, block, first, vectors);
     KernelExpr *shape[] = {integer(b, ROWS), integer(b, vectors * b->lanes)};
     tile.sums = kernel_alloc(b->kernel, block, KERNEL_REG, "sums", b->dtype, shape, 2)->array;
     tile.row = kernel_alloc(b->kernel, block, KERNEL_REG, "row", b->dtype, shape + 1, 1)->array;
     KernelStatement *start =
         kernel_if(b->kernel, block, binary(b, OP_eq, add(b, b->depth, use(b, b->resume)), integer(b, 0)));
+    locate_c(b, &start->otherwise, &tile, first);
     for (int64_t row = 0; row < ROWS; row++) {
         for_all_columns(b, &start->body, &tile, row, clear_columns);
         for_columns(b, &start->otherwise, &tile, row, resume_columns);
     }
     tile_depth(b, block, &tile);
+    locate_c(b, block, &tile, first);
     for (int64_t row = 0; row < ROWS; row++)
         for_columns(b, block, &tile, row, store_columns);
 }
@@ -244,7 +259,9 @@ static void depths(Build *b, KernelBlock *block) {
         kernel_for(b->kernel, block, LOOP_SERIAL, "depth", integer(b, 0), all, integer(b, DEPTH));
     b->depth = use(b, p->variable);
     KernelExpr *end = binary(b, OP_minimum, add(b, b->depth, integer(b, DEPTH)), use(b, b->k));
-    b->depth_end = let(b, &p->body, "depth_end", end);
+    b->steps = let(b, &p->body, "steps", binary(b, OP_sub, end, b->depth));
+    b->depth_a = let(b, &p->body, "depth_a", add(b, b->at_a, mul(b, b->depth, use(b, b->a_column))));
+    b->depth_b = let(b, &p->body, "depth_b", add(b, b->at_b, mul(b, b->depth, use(b, b->b_row))));
     columns(b, &p->body);
 }
 

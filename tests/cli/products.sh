@@ -16,38 +16,39 @@ fail() {
 
 # --- the same bits ---
 cat > products.gmx <<'PROGRAM'
+fn products(a, b, at, bt) {
+    let plain = a @ b
+    let finished = maximum((a + 1) @ b + 1, 3)
+    let turned = (a @ bt.T, at.T @ b, at.T @ bt.T)
+    let batch = stack((a, a + 2)) @ b
+    concat((flatten(plain), flatten(finished), flatten(turned[0]), flatten(turned[1]), flatten(turned[2]), flatten(batch)))
+}
 seed(5)
 PROGRAM
 number=0
 for sizes in '1 1 1' '1 7 1' '2 3 4' '8 16 48' '9 257 49' '1 300 130' '130 300 1' '70 300 65' '200 40 50' '17 8 200'; do
     set -- $sizes
-    for dtype in f32 f64 i8 u16 i32 i64; do
+    case $sizes in
+    '9 257 49' | '17 8 200') dtypes='f32 f64 i8 u16 i32 i64' ;;
+    *) dtypes='f32 f64' ;;
+    esac
+    for dtype in $dtypes; do
         number=$((number + 1))
-        cat >> products.gmx <<PROGRAM
-let a$number = $dtype(randn(($1, $2)) * 20)
-let b$number = $dtype(randn(($2, $3)) * 20)
-let at$number = $dtype(randn(($2, $1)) * 20)
-let bt$number = $dtype(randn(($3, $2)) * 20)
-save(a$number @ b$number, "p$number.npy")
-save(maximum(a$number @ b$number + $dtype(1), $dtype(3)), "q$number.npy")
-save(a$number @ bt$number.T, "r$number.npy")
-save(at$number.T @ b$number, "s$number.npy")
-save(at$number.T @ bt$number.T, "t$number.npy")
-save(reshape(concat((a$number, a$number)), (2, $1, $2)) @ b$number, "u$number.npy")
-PROGRAM
+        echo "save(products($dtype(randn(($1, $2)) * 20), $dtype(randn(($2, $3)) * 20), $dtype(randn(($2, $1)) * 20)," \
+            "$dtype(randn(($3, $2)) * 20)), \"$dtype of $1 $2 $3.npy\")" >> products.gmx
     done
 done
-for way in 'GMX_PRODUCT=plain' 'GMX_PRODUCT=own' 'GMX_OPENBLAS=none'; do
-    for threads in 1 2; do
-        mkdir run && cp products.gmx run
-        (cd run && env "$way" "$gmx" --threads=$threads products.gmx) || fail "$way ends with $?"
-        (cd run && sha256sum *.npy) > "$way.$threads"
-        rm -r run
-        cmp -s "$way.$threads" GMX_PRODUCT=plain.1 ||
-            fail "$way with $threads threads differs: $(diff "$way.$threads" GMX_PRODUCT=plain.1 | sed -n 's/^<.* //p' | head -5 | tr '\n' ' ')"
-    done
+for way in 'GMX_PRODUCT=plain 1' 'GMX_PRODUCT=own 1' 'GMX_PRODUCT=own 2' 'GMX_OPENBLAS=none 2'; do
+    threads=${way#* }
+    way=${way% *}
+    mkdir run && cp products.gmx run
+    (cd run && env "$way" "$gmx" --threads=$threads products.gmx) || fail "$way ends with $?"
+    (cd run && sha256sum *.npy) > "$way.$threads"
+    rm -r run
+    cmp -s "$way.$threads" GMX_PRODUCT=plain.1 ||
+        fail "$way with $threads threads differs: $(diff "$way.$threads" GMX_PRODUCT=plain.1 | sed -n 's/^<.*  //p' | head -5 | tr '\n' ',')"
 done
-[ "$(wc -l < GMX_PRODUCT=plain.1)" -eq $((6 * number)) ] || fail "not every product was saved"
+[ "$(wc -l < GMX_PRODUCT=plain.1)" -eq "$number" ] || fail "not every product was saved"
 
 # --- compiled when there is work for it, and once ---
 compiled() { sed -n 's/^compiling .* functions, \([0-9]*\) kernels$/\1/p' table; }
