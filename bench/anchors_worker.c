@@ -15,13 +15,13 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { INPUT_MAX = 5, CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { INPUT_MAX = 7, RANK_MAX = 3, CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
 
 typedef struct Input {
     int seed;
     double scale;
     int rank;
-    int64_t shape[2];
+    int64_t shape[RANK_MAX];
 } Input;
 
 typedef struct Workload {
@@ -33,6 +33,17 @@ typedef struct Workload {
 
 #define ELEMENTS                                                                                             \
     { 10000000 }
+/* Weights are uniform in +- 1/sqrt(inputs of the layer). */
+#define MLP(batch)                                                                                           \
+    {                                                                                                        \
+        {50, 1, 2, {batch, 784}}, {40, 1 / 28.0, 2, {784, 512}}, {41, 1 / 28.0, 1, {512}},                   \
+            {42, 0.044194173824159216, 2, {512, 512}}, {43, 0.044194173824159216, 1, {512}},                 \
+            {44, 0.044194173824159216, 2, {512, 10}}, {                                                      \
+            45, 0.044194173824159216, 1, {                                                                   \
+                10                                                                                           \
+            }                                                                                                \
+        }                                                                                                    \
+    }
 /* Seeds, shapes and scales as in wl_py.py and cpeer.c of the harness. */
 static const Workload workloads[] = {
     {"ew_tanh",
@@ -56,6 +67,10 @@ static const Workload workloads[] = {
     {"gemm_f32", GMX_F32, 2, {{1, 1, 2, {1024, 1024}}, {2, 1, 2, {1024, 1024}}}},
     {"lbfgs", GMX_F64, 0, {{0}}},
     {"gemm_f64", GMX_F64, 2, {{1, 1, 2, {1024, 1024}}, {2, 1, 2, {1024, 1024}}}},
+    {"bmm_512x64", GMX_F32, 2, {{110, 1, 3, {512, 64, 64}}, {111, 1, 3, {512, 64, 64}}}},
+    {"bmm_4096x16", GMX_F32, 2, {{110, 1, 3, {4096, 16, 16}}, {111, 1, 3, {4096, 16, 16}}}},
+    {"mlp_b32", GMX_F32, 7, MLP(32)},
+    {"mlp_b1", GMX_F32, 7, MLP(1)},
 };
 
 typedef struct Bench {
@@ -115,7 +130,9 @@ static Bench open_bench(const Workload *workload) {
         fail(bench.session, path);
     for (int i = 0; i < workload->input_count; i++) {
         const Input *input = &workload->inputs[i];
-        int64_t count = input->rank == 2 ? input->shape[0] * input->shape[1] : input->shape[0];
+        int64_t count = 1;
+        for (int k = 0; k < input->rank; k++)
+            count *= input->shape[k];
         if (gmx_tensor_wrap(bench.session, filled_array(input, workload->dtype, count), workload->dtype,
                             input->rank, input->shape, NULL, free, NULL, &bench.arguments[i]))
             fail(bench.session, "wrap");

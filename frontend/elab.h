@@ -12,8 +12,9 @@ typedef enum BindingKind {
     BINDING_MUT,
     BINDING_CONST,
     BINDING_PARAMETER,
-    BINDING_DIM, /* a dim name of a signature */
+    BINDING_DIM, /* a dim name of a signature, a size that a layer was made with */
     BINDING_FUNCTION,
+    BINDING_STATE,   /* of a layer instance whose methods run */
     BINDING_PENDING, /* declared further down in the file */
 } BindingKind;
 
@@ -22,7 +23,7 @@ typedef struct Binding {
     BindingKind kind;
     Value value;
     Span span;                  /* where it was declared */
-    const AstNode *declaration; /* FUNCTION or CONST, else NULL */
+    const AstNode *declaration; /* FUNCTION, LAYER or CONST, else NULL */
     bool is_evaluating;         /* a const whose value is being found */
     Name bound_by;              /* a dim: the argument that gave it its size */
 } Binding;
@@ -86,11 +87,15 @@ struct Elaborator {
     bool is_checking;        /* a function is elaborated only to check it: nothing is kept */
     bool is_exporting;       /* no effects, no hidden stream */
     bool is_differentiating; /* no effects */
+    bool is_seeded;          /* the stream of random numbers is that of train(seed=) */
+    bool is_training;        /* what `training` says */
     bool misses_import;      /* a file could not be imported: unknown names may be its */
     Binding *token, *random_key, *random_counter; /* hidden variables */
     struct IndexVariables *index_variables;       /* of the index expressions around, innermost first */
-    uint32_t index_depth;                         /* index expressions whose body is being elaborated */
-    uint32_t index_first; /* nodes with smaller ids are older than the outermost index expression */
+    VEC(Binding *) states;          /* of the layer instances under way: any call may change them */
+    struct LayerBuild *layer_build; /* the instance being made, innermost */
+    uint32_t index_depth;           /* index expressions whose body is being elaborated */
+    uint32_t index_first;           /* nodes with smaller ids are older than the outermost index expression */
     struct ElabReachCheck *reach_checks; /* of subscripts, in the index expression being elaborated */
     VEC(BindingChange) undo;
     bool keeps_checks;      /* checks of sizes that are made now hold whether or not they are used */
@@ -214,6 +219,10 @@ typedef struct Argument {
 Value elab_call(Elaborator *e, const AstNode *node, const Value *piped, const AstNode *piped_node);
 Value elab_call_value(Elaborator *e, Value callee, Argument *arguments, uint32_t count, Span span);
 Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, uint32_t count, Span span);
+/* Values by parameter of the closure's FUNCTION or LAYER; false after reporting. */
+bool elab_is_recursive(Elaborator *e, const Closure *closure, Span span); /* reports it */
+bool elab_match_arguments(Elaborator *e, const Closure *closure, const Argument *arguments, uint32_t count,
+                          Value *values, bool *given, Span *spans, Span call);
 Value elab_call_builtin(Elaborator *e, const Builtin *builtin, Argument *arguments, uint32_t count,
                         Span span);
 Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const char *what); /* f32(x) */
@@ -308,6 +317,54 @@ bool elab_record_field(Elaborator *e, const ValueTuple *record, Name name, Value
 Value elab_index_record(Elaborator *e, const AstNode *node, Value record);     /* record["name"] */
 Value elab_no_field(Elaborator *e, Value record, const char *name, Span span); /* E0110 */
 
+/* ---- elab_layer.c: layers and their instances ------------------------------------------------------------
+ */
+typedef enum LayerRole { ROLE_ARGUMENT, ROLE_PARAM, ROLE_STATE, ROLE_LET } LayerRole;
+struct LayerClass {
+    const AstNode *node; /* LAYER */
+    Closure *closure;    /* for messages, and the scope of the declaration */
+    uint32_t count;      /* members of an instance: arguments first */
+    const Name *names;
+    const uint8_t *roles; /* LayerRole */
+};
+void elab_declare_layer(Elaborator *e, const AstNode *node, Scope *scope, bool is_library);
+Value elab_layer_new(Elaborator *e, const LayerClass *layer, Argument *arguments, uint32_t count, Span span);
+Value elab_layer_call(Elaborator *e, Value layer, Argument *arguments, uint32_t count, Span span);
+bool elab_layer_member(Elaborator *e, Value layer, Name name, Value *out); /* a member's value, or a method */
+/* `[Block(d) for i in 0..k]`: a tuple of layers. */
+bool elab_makes_layers(Elaborator *e, const AstNode *comprehension);
+Value elab_layer_list(Elaborator *e, const AstNode *comprehension);
+const char *elab_layer_text(Elaborator *e, const ValueTuple *layer); /* "MLP(64, 10)" */
+/* Brackets the expansion of a method: its states may change meanwhile. */
+typedef struct LayerCall {
+    uint32_t states;
+    Value *saved;
+} LayerCall;
+LayerCall elab_layer_enter(Elaborator *e, const Closure *method);
+void elab_layer_leave(Elaborator *e, const Closure *method, LayerCall call);
+const LayerClass *elab_find_layer(Elaborator *e, Name name); /* of the program or the library; or NULL */
+
+/* ---- elab_tree.c: the tensors of a tuple, record or layer, with their paths ------------------------------
+ */
+typedef struct Leaf {
+    const char *path; /* "fc1.w", "blocks.0.w"; empty: the tree is this tensor */
+    Value value;
+    LayerRole role; /* ROLE_LET outside layers */
+} Leaf;
+typedef VEC(Leaf) LeafList;
+/* The tensors of a tree in order; of a layer its parameters and states, not the numbers it was made with. */
+void elab_leaves(Elaborator *e, Value tree, LeafList *out);
+bool elab_is_tree(Value value); /* a tuple, record or layer */
+/* The leaves that training changes: the floats but for states. */
+void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out);
+/* The tree with its leaves replaced by values[], in the order of elab_leaves. */
+Value elab_with_leaves(Elaborator *e, Value tree, const Value *values);
+/* The tree with its trained leaves replaced, and `()` for everything else: the form of a gradient. */
+Value elab_trained_form(Elaborator *e, Value tree, const Value *values);
+/* A size as a constant where it is known by now, else unchanged. */
+Value elab_known_size(Elaborator *e, Value size);
+Value elab_layer_table(Elaborator *e, Value layer, Span span); /* a string: what is printed for a layer */
+
 /* ---- elab_update.c */
 /* The NAME under the indices of an assignment's target, or NULL. */
 const AstNode *elab_assigned_name(const AstNode *target);
@@ -319,6 +376,10 @@ IrNode *elab_first_axis_item(Elaborator *e, IrNode *x, IrNode *i);
 Value elab_gather(Elaborator *e, Value x, Value indices, uint32_t axis, Span span);
 Value elab_transpose(Elaborator *e, Value x);
 Value elab_shape(Elaborator *e, Value x);
+
+/* ---- elab_make.c */
+IrNode *elab_seed_node(Elaborator *e, Value seed, Span span); /* a u64 scalar, NULL after reporting */
+IrNode *elab_key_of_seed(Elaborator *e, IrNode *seed);
 
 /* ---- elab_comprehension.c: index expressions --------------------------------------------------------------
  */

@@ -23,8 +23,8 @@ static int find_parameter(Elaborator *e, AstList parameters, const Argument *arg
     return -1;
 }
 
-static bool match_arguments(Elaborator *e, const Closure *closure, const Argument *arguments, uint32_t count,
-                            Value *values, bool *given, Span *spans, Span call) {
+bool elab_match_arguments(Elaborator *e, const Closure *closure, const Argument *arguments, uint32_t count,
+                          Value *values, bool *given, Span *spans, Span call) {
     AstList parameters = ast_declaration_parameters(closure->function);
     const char *name = closure->name ? closure->name->text : "fn";
     for (uint32_t i = 0; i < count; i++) {
@@ -49,9 +49,10 @@ static bool match_arguments(Elaborator *e, const Closure *closure, const Argumen
     return true;
 }
 
-static bool is_recursive(Elaborator *e, const Closure *closure, Span span) {
+bool elab_is_recursive(Elaborator *e, const Closure *closure, Span span) {
     for (CallFrame *frame = e->frame; frame; frame = frame->parent)
-        if (frame->closure->function == closure->function) {
+        if (frame->closure->function == closure->function &&
+            (!closure->layer || frame->closure->environment == closure->environment)) {
             elab_fail(e, DIAG_E0113, span, "`%s` calls itself; recursion is not allowed",
                       closure->name ? closure->name->text : "fn");
             return true;
@@ -148,8 +149,8 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
     Value *values = ARENA_ARRAY(e->arena, Value, parameters);
     bool *given = ARENA_ARRAY(e->arena, bool, parameters);
     Span *spans = ARENA_ARRAY(e->arena, Span, parameters);
-    if (closure->is_broken || is_recursive(e, closure, span) ||
-        !match_arguments(e, closure, arguments, count, values, given, spans, span))
+    if (closure->is_broken || elab_is_recursive(e, closure, span) ||
+        !elab_match_arguments(e, closure, arguments, count, values, given, spans, span))
         return elab_poison();
     Scope *scope = elab_scope_new(e, closure->environment), *saved = e->scope;
     uint32_t first_diag = e->sink->diags.count;
@@ -165,7 +166,9 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
         first_diag = e->sink->diags.count;
         e->frame = &frame;
         e->call_depth++;
+        LayerCall layer = elab_layer_enter(e, closure);
         value = elab_expand_body(e, closure, scope);
+        elab_layer_leave(e, closure, layer);
         e->call_depth--;
         e->frame = frame.parent;
         value = with_checks(e, value, first_check);
@@ -215,6 +218,10 @@ Value elab_call_value(Elaborator *e, Value callee, Argument *arguments, uint32_t
         return elab_call_mapped(e, callee.tuple, arguments, count, span);
     case VALUE_DERIVATIVE:
         return elab_call_derivative(e, callee.derivative, arguments, count, span);
+    case VALUE_CLASS:
+        return elab_layer_new(e, callee.layer, arguments, count, span);
+    case VALUE_LAYER:
+        return elab_layer_call(e, callee, arguments, count, span);
     case VALUE_DTYPE:
         if (count != 1 || arguments[0].name)
             return elab_fail(e, DIAG_E0204, span, "`%s` converts one value", dtype_name(callee.dtype));

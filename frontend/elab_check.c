@@ -92,13 +92,18 @@ static void check_type(NameCheck *c, const AstNode *type) {
     const char *what = !type                          ? NULL
                        : type->kind == AST_TYPE_GRAPH ? "a graph type"
                        : type->kind == AST_TYPE_EDGE  ? "an edge tensor type"
-                       : type->kind == AST_TYPE_LAYER ? "a layer type"
                        : type->kind == AST_TYPE_STORAGE && !name_is(type->name, "dense") ? "a sparse type"
                                                                                          : NULL;
-    if (what) {
+    Dtype dtype;
+    bool is_named = type && (type->kind == AST_TYPE_NAME || type->kind == AST_TYPE_LAYER);
+    if (what)
         elab_unsupported(c->e, type->span, what);
-        c->stack.items[c->stack.count - 1]->is_broken = true;
-    }
+    else if (is_named && !elab_is_dtype_letter(type) && !dtype_find(type->name->text, &dtype) &&
+             !elab_find_layer(c->e, type->name))
+        elab_unknown_name(c->e, type->name, type->span, "type");
+    else
+        return;
+    c->stack.items[c->stack.count - 1]->is_broken = true;
 }
 
 static void check_signature(NameCheck *c, const AstNode *function, NameScope *scope) {
@@ -160,12 +165,41 @@ static void check_names(NameCheck *c, const AstNode *node, NameScope *scope) {
         }
         check_names(c, node->children[0], &inner);
         break;
+    case AST_LAYER_PARAM:
+    case AST_LAYER_STATE:
+        check_names(c, node->children[1], scope);
+        break;
     case AST_LAYER:
     case AST_RULE:
         break; /* reported as unsupported where they are declared */
     default:
         check_children(c, node, 0, scope);
     }
+}
+
+/* The members of a layer see each other, and methods see all of them. */
+static void check_layer(NameCheck *c, const LayerClass *layer) {
+    NameScope scope = {0};
+    AstList parameters = ast_declaration_parameters(layer->node), members = ast_layer_members(layer->node);
+    vec_push(c->e->arena, &c->stack, layer->closure);
+    for (uint32_t i = 0; i < parameters.count; i++)
+        check_names(c, ast_parameter_default(parameters.items[i]), &scope);
+    for (uint32_t i = 0; i < layer->count; i++) {
+        for (uint32_t k = 0; k < i; k++)
+            if (layer->names[k] == layer->names[i] && !layer->closure->is_broken) {
+                elab_fail(c->e, DIAG_E0111, elab_mark(layer->node),
+                          "`%s` is declared twice in the layer `%s`", layer->names[i]->text,
+                          layer->closure->name->text);
+                layer->closure->is_broken = true;
+            }
+        add_name(c, &scope, layer->names[i]);
+    }
+    for (uint32_t i = 0; i < members.count; i++)
+        if (members.items[i]->kind == AST_FUNCTION)
+            add_name(c, &scope, members.items[i]->name);
+    for (uint32_t i = 0; i < members.count; i++)
+        check_names(c, members.items[i], &scope);
+    c->stack.count--;
 }
 
 static void check_function(NameCheck *c, Closure *closure) {
@@ -259,8 +293,11 @@ void elab_check_file(Elaborator *e, const AstNode *block) {
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < block->child_count; i++) {
             const AstNode *node = block->children[i];
-            Binding *binding =
-                node->kind == AST_FUNCTION && node->name ? elab_find(e->globals, node->name) : NULL;
+            Binding *binding = (node->kind == AST_FUNCTION || node->kind == AST_LAYER) && node->name
+                                   ? elab_find(e->globals, node->name)
+                                   : NULL;
+            if (pass == 0 && binding && binding->declaration == node && binding->value.kind == VALUE_CLASS)
+                check_layer(&c, binding->value.layer);
             if (!binding || binding->declaration != node || binding->value.kind != VALUE_FUNCTION)
                 continue;
             Closure *closure = binding->value.function;

@@ -198,6 +198,8 @@ static IrNode *over_indices(Elaborator *e, const AstNode *body, AstList binders,
 
 Value elab_comprehension(Elaborator *e, const AstNode *node) {
     IndexVariables variables = {0};
+    if (elab_makes_layers(e, node))
+        return elab_layer_list(e, node);
     IrNode *made = over_indices(e, ast_comprehension_body(node), ast_comprehension_binders(node), &variables);
     return made ? value_tensor(made) : elab_poison();
 }

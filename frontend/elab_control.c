@@ -230,7 +230,7 @@ static Binding *assignable(Elaborator *e, const AstNode *target) {
         elab_unknown_name(e, target->name, target->span, "name");
         return NULL;
     }
-    if (binding->kind != BINDING_MUT) {
+    if (binding->kind != BINDING_MUT && binding->kind != BINDING_STATE) {
         diag = diag_error(e->sink, DIAG_E0112, target->span, "`%s` cannot be assigned", target->name->text);
         if (binding->kind == BINDING_LET && binding->span.end)
             diag_note(e->sink, diag, "declare it with `mut` at %s", elab_place(e, binding->span));
@@ -251,7 +251,7 @@ static Binding *assignable(Elaborator *e, const AstNode *target) {
 static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span span) {
     Dtype dtype;
     uint32_t rank, new_rank;
-    if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON))
+    if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON) || elab_same_value(old, value))
         return value;
     bool was_tensor = elab_dtype_of(old, &dtype);
     bool are_texts = value_is_text(old) && value_is_text(value);
@@ -265,7 +265,7 @@ static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span sp
                              name->text, elab_type_text(e, old), elab_type_text(e, value));
         return elab_coerce(e, value, dtype, span, DIAG_E0207, arena_format(e->arena, "`%s`", name->text));
     }
-    if (old.kind != VALUE_TUPLE && old.kind != VALUE_RECORD)
+    if (old.kind != VALUE_TUPLE && old.kind != VALUE_RECORD && old.kind != VALUE_LAYER)
         return value;
     if (!elab_same_form(old.tuple, value.tuple))
         return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s", name->text,
@@ -376,7 +376,7 @@ Value elab_one_statement(Elaborator *e, const AstNode *node, const Rest *rest, b
     case AST_FUNCTION:
         return node->name ? local_function(e, node) : elab_expression(e, node);
     case AST_LAYER:
-        return elab_unsupported(e, elab_mark(node), "a `layer`");
+        return elab_unsupported(e, elab_mark(node), "a `layer` inside a function or a block");
     case AST_RULE:
         return elab_unsupported(e, elab_mark(node), "a `rule`");
     case AST_RETURN:

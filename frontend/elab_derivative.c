@@ -30,8 +30,8 @@ Value elab_derived_function(const Derivative *derivative) {
 /* One argument that is differentiated. */
 typedef struct Differentiated {
     uint32_t argument;
-    uint32_t first, count; /* its leaves in the list of all */
-    Value value;           /* with variables for leaves */
+    uint32_t first; /* its leaves in the list of all */
+    Value value;    /* with variables for leaves */
 } Differentiated;
 
 /* ---- which arguments ---------------------------------------------------------------------------------- */
@@ -80,39 +80,122 @@ static bool choose(Elaborator *e, const Derivative *d, const Argument *arguments
 /* ---- variables --------------------------------------------------------------------------------------------
  */
 
+/* A path as a program writes it: `fc1.w`, `[1].w`. */
+static const char *item_text(Elaborator *e, const char *path) {
+    TextBuffer text = {.arena = e->sink->arena};
+    while (*path) {
+        size_t length = strcspn(path, ".");
+        bool is_number = *path >= '0' && *path <= '9';
+        text_format(&text, is_number ? "[%.*s]" : text.length ? ".%.*s" : "%.*s", (int)length, path);
+        path += length + (path[length] == '.');
+    }
+    return text.text;
+}
+
+static bool no_float(Elaborator *e, const Argument *argument, const Leaf *leaf) {
+    const char *type = elab_type_text(e, leaf->value);
+    if (!*leaf->path)
+        return elab_fail(e, DIAG_E0212, argument->span, "there is no derivative for %s: it is no float",
+                         type),
+               false;
+    Diag *diag = diag_error(e->sink, DIAG_E0212, argument->span,
+                            "there is no derivative for the item `%s`, %s: it is no float",
+                            item_text(e, leaf->path), type);
+    diag_note(e->sink, diag, "pass what is no float as another argument");
+    return false;
+}
+
+/* Of a layer the parameters are differentiated, of anything else all tensors. */
 static bool as_variables(Elaborator *e, Differentiated *chosen, const Argument *argument, NodeList *leaves) {
+    LeafList all = {0};
+    Dtype dtype;
+    elab_leaves(e, argument->value, &all);
+    Value *values = ARENA_ARRAY(e->arena, Value, all.count);
     chosen->first = (uint32_t)leaves->count;
-    chosen->value = elab_flatten(e, argument->value, leaves);
-    chosen->count = (uint32_t)leaves->count - chosen->first;
-    if (!chosen->count) {
+    for (uint32_t i = 0; i < all.count; i++) {
+        const Leaf *leaf = &all.items[i];
+        values[i] = leaf->value;
+        bool is_float = elab_dtype_of(leaf->value, &dtype) && dtype_is_float(dtype);
+        if (!is_float && leaf->role == ROLE_LET)
+            return no_float(e, argument, leaf);
+        if (!is_float || leaf->role == ROLE_STATE)
+            continue;
+        IrNode *node = ir_variable(&e->b, elab_node(e, leaf->value).node);
+        bool is_weak = values[i].is_weak;
+        values[i] = value_tensor(node);
+        values[i].is_weak = is_weak;
+        vec_push(e->arena, leaves, node);
+    }
+    chosen->value = elab_with_leaves(e, argument->value, values);
+    if (leaves->count == chosen->first)
         elab_fail(e, DIAG_E0201, argument->span, "a derivative is taken for tensors, not for %s",
                   elab_kind_text(e, argument->value));
-        return false;
-    }
-    for (uint32_t i = chosen->first; i < leaves->count; i++) {
-        if (!dtype_is_float(ir_dtype(leaves->items[i]))) {
-            elab_fail(e, DIAG_E0212, argument->span, "there is no derivative for %s: it is no float",
-                      elab_type_text(e, value_tensor(leaves->items[i])));
-            return false;
-        }
-        leaves->items[i] = ir_variable(&e->b, leaves->items[i]);
-    }
-    uint32_t next = chosen->first;
-    chosen->value = elab_rebuild(e, chosen->value, leaves->items, &next);
-    return true;
+    return leaves->count > chosen->first;
 }
 
 /* ---- the derivative
  * ------------------------------------------------------------------------------------------ */
 
+/* The function whose text a place is in: its name, or NULL. */
+static const char *function_at(Elaborator *e, Span span) {
+    const char *name = NULL;
+    uint32_t length = UINT32_MAX; /* the innermost */
+    for (uint32_t i = 0; i < e->globals->bindings.count; i++) {
+        const Binding *binding = e->globals->bindings.items[i];
+        if (binding->value.kind != VALUE_FUNCTION || !binding->value.function->function)
+            continue;
+        Span body = binding->value.function->function->span;
+        if (body.begin > span.begin || span.end > body.end || body.end - body.begin >= length)
+            continue;
+        length = body.end - body.begin;
+        name = binding->name->text;
+    }
+    return name;
+}
+
+static const char *step_text(Elaborator *e, const IrNode *node) {
+    const char *name = function_at(e, node->span), *place = elab_place(e, node->span);
+    if (!name)
+        return arena_format(e->sink->arena, "`%s` at %s", op_name(node->op), place);
+    return arena_format(e->sink->arena, "`%s` at %s in `%s`", op_name(node->op), place, name);
+}
+
+/* From the loss to what has no derivative, one step per place: the ends where it is long. */
+static void note_route(Elaborator *e, Diag *diag, const GradientFailure *failure, Span place) {
+    enum { FIRST = 5, LAST = 5 };
+    VEC(const IrNode *) steps = {0};
+    Span before = {0};
+    for (uint32_t i = failure->route.count; i-- > 0;) {
+        const IrNode *node = failure->route.items[i];
+        bool is_step = node->op != OP_variable && node->op != OP_result && node->span.end;
+        if (!is_step || node->span.begin == before.begin || node->span.begin == place.begin)
+            continue;
+        before = node->span;
+        vec_push(e->arena, &steps, node);
+    }
+    for (uint32_t i = 0; i < steps.count; i++) {
+        if (i == FIRST && steps.count > FIRST + LAST) {
+            diag_note(e->sink, diag, "… %u steps more …", steps.count - FIRST - LAST);
+            i = steps.count - LAST;
+        }
+        diag_note(e->sink, diag, "%s %s", i ? "which depends on" : "the result depends on",
+                  step_text(e, steps.items[i]));
+    }
+    diag_note(e->sink, diag, "%s `%s`, which has no derivative",
+              steps.count ? "which depends on" : "the result depends on", op_name(failure->node->op));
+}
+
 static void explain_failure(Elaborator *e, const GradientFailure *failure, Span span) {
     Span place = failure->node->span.end ? failure->node->span : span;
     Diag *diag = diag_error(e->sink, DIAG_E0212, place, "`%s` has no derivative: %s",
                             op_name(failure->node->op), failure->why);
-    for (uint32_t i = 1; i < failure->path.count && i < 5; i++)
-        if (failure->path.items[i]->op != OP_variable && failure->path.items[i]->span.end)
-            diag_note(e->sink, diag, "it gets its value from `%s` at %s", op_name(failure->path.items[i]->op),
-                      elab_place(e, failure->path.items[i]->span));
+    note_route(e, diag, failure, place);
+    for (uint32_t i = 1; i < failure->path.count; i++) /* the first step back, towards the variable */
+        if (failure->path.items[i]->op != OP_variable && failure->path.items[i]->span.end &&
+            failure->path.items[i]->span.begin != place.begin) {
+            diag_note(e->sink, diag, "it gets its value from %s", step_text(e, failure->path.items[i]));
+            break;
+        }
     diag_note(e->sink, diag, "`stop_gradient` takes a value as a constant");
     if (place.begin != span.begin)
         diag_note(e->sink, diag, "differentiated at %s", elab_place(e, span));
@@ -147,9 +230,14 @@ static Value pair(Elaborator *e, Value first, Value second) {
 static Value as_arguments(Elaborator *e, const Derivative *d, const Differentiated *chosen, uint32_t count,
                           IrNode *const *nodes) {
     ValueTuple *tuple = elab_tuple(e, count);
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < count; i++)
-        tuple->items[i] = elab_strengthen(elab_rebuild(e, chosen[i].value, nodes, &next));
+    for (uint32_t i = 0, next = 0; i < count; i++) {
+        LeafList leaves = {0};
+        elab_trained_leaves(e, chosen[i].value, &leaves);
+        Value *values = ARENA_ARRAY(e->arena, Value, leaves.count);
+        for (uint32_t k = 0; k < leaves.count; k++)
+            values[k] = value_tensor(nodes[next++]);
+        tuple->items[i] = elab_trained_form(e, chosen[i].value, values);
+    }
     return d->is_tuple ? (Value){.kind = VALUE_TUPLE, .tuple = tuple} : tuple->items[0];
 }
 

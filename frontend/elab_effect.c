@@ -2,10 +2,21 @@
 #include "frontend/elab_builtin.h"
 #include "frontend/elab_text.h"
 
+/* False after E0211: effects have no place here.  `what`: "print". */
+static bool allows_effect(Elaborator *e, const BuiltinCall *call, const char *what) {
+    if (e->is_exporting)
+        return elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot %s", what), false;
+    if (!e->is_differentiating)
+        return true;
+    Diag *diag = diag_error(e->sink, DIAG_E0211, call->span, "a differentiated function cannot %s", what);
+    diag_note(e->sink, diag, "with `has_aux=true` it returns (loss, anything): use what it returns outside");
+    return false;
+}
+
 Value builtin_print(Elaborator *e, BuiltinCall *call) {
     TextBuilder t = {.e = e};
-    if (e->is_exporting)
-        return elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot print");
+    if (!allows_effect(e, call, "print"))
+        return elab_poison();
     const ValueTuple *values = call->values[0].tuple;
     for (uint32_t i = 0; i < values->count; i++) {
         const AstNode *node = call->rest ? call->rest[i].node : NULL;
@@ -34,22 +45,61 @@ static const char *path_of(Elaborator *e, Value value, Span span) {
     return NULL;
 }
 
+/* The tensor that a file has for a leaf, in the leaf's dtype and shape. */
+static Value loaded_leaf(Elaborator *e, BuiltinCall *call, const char *path, Value file, const Leaf *leaf) {
+    Dtype wanted, actual;
+    IrNode *dims[IR_MAX_RANK];
+    Value value = file;
+    if (*leaf->path &&
+        !(file.kind == VALUE_RECORD && elab_record_field(e, file.tuple, elab_intern(e, leaf->path), &value)))
+        return elab_fail(e, DIAG_E0403, call->span, "`%s` has nothing for `%s`", path, leaf->path);
+    IrNode *like = elab_node(e, leaf->value).node;
+    elab_dtype_of(leaf->value, &wanted);
+    value = elab_node(e, value);
+    bool fits = elab_dtype_of(value, &actual) && actual == wanted && ir_rank(value.node) == ir_rank(like);
+    for (uint32_t k = 0; fits && k < ir_rank(like); k++)
+        fits =
+            (dims[k] = elab_same_extent(e, like->types[0].dims[k], value.node->types[0].dims[k],
+                                        "`%s` in `%s` has another size than axis %u of the tensor it is for",
+                                        leaf->path, path, k)) != NULL;
+    if (!fits)
+        return elab_fail(e, DIAG_E0403, call->span, "`%s` in `%s` is %s where %s is needed", leaf->path, path,
+                         elab_type_text(e, value), elab_type_text(e, leaf->value));
+    value.node = elab_with_dims(e, value.node, dims, ir_rank(like));
+    return value;
+}
+
+/* load(path, like=tree): the tree with its tensors from the file. */
+static Value loaded_like(Elaborator *e, BuiltinCall *call, const char *path, Value file) {
+    LeafList leaves = {0};
+    elab_leaves(e, call->values[1], &leaves);
+    Value *values = ARENA_ARRAY(e->arena, Value, leaves.count);
+    for (uint32_t i = 0; i < leaves.count; i++) {
+        values[i] = loaded_leaf(e, call, path, file, &leaves.items[i]);
+        if (value_is(values[i], VALUE_POISON))
+            return values[i];
+    }
+    return elab_with_leaves(e, call->values[1], values);
+}
+
 Value builtin_load(Elaborator *e, BuiltinCall *call) {
     const ElabHost *host = &e->options.host;
     const char *path = path_of(e, call->values[0], call->spans[0]);
     Value value;
     if (!path)
         return elab_poison();
-    if (call->given[1])
-        return elab_unsupported(e, call->spans[1], "`like=`");
     if (e->is_exporting)
         return elab_fail(e, DIAG_E0211, call->span,
                          "an `export fn` cannot read files; a top-level `let` can");
+    if (!allows_effect(e, call, "read files"))
+        return elab_poison();
     if (e->is_checking)
         return elab_poison();
     if (!host->load)
         return elab_unsupported(e, call->span, "`load` here");
-    return host->load(host->user, path, call->spans[0], &value) ? value : elab_poison();
+    if (!host->load(host->user, path, call->spans[0], &value))
+        return elab_poison();
+    return call->given[1] ? loaded_like(e, call, path, value) : value;
 }
 
 typedef struct Saved { /* what one `save` writes */
@@ -59,6 +109,17 @@ typedef struct Saved { /* what one `save` writes */
 
 /* A tensor under its name, or each field of a record under its path; false after E0201. */
 static bool add_saved(Elaborator *e, Saved *saved, const char *name, Value value, Span span) {
+    if (elab_is_tree(value) && value.kind != VALUE_RECORD) {
+        LeafList leaves = {0};
+        elab_leaves(e, value, &leaves);
+        for (uint32_t i = 0; i < leaves.count; i++)
+            if (!add_saved(e, saved,
+                           *name ? arena_format(e->arena, "%s.%s", name, leaves.items[i].path)
+                                 : leaves.items[i].path,
+                           leaves.items[i].value, span))
+                return false;
+        return true;
+    }
     if (value.kind != VALUE_RECORD) {
         value = elab_tensor(e, value, span, "what is saved");
         vec_push(e->arena, &saved->values, value);
@@ -86,9 +147,9 @@ static Value saved_record(Elaborator *e, const Saved *saved) {
 
 static bool can_save(Elaborator *e, const BuiltinCall *call, const char *path, bool has_names, Span span) {
     const ElabHost *host = &e->options.host;
-    if (e->is_exporting)
-        elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot write files");
-    else if (e->b.region != e->b.function->body)
+    if (!allows_effect(e, call, "write files"))
+        return false;
+    if (e->b.region != e->b.function->body)
         elab_unsupported(e, call->span, "`save` inside a loop or a branch");
     else
         return !host->can_save || host->can_save(host->user, path, has_names, span);
@@ -107,7 +168,7 @@ Value builtin_save(Elaborator *e, BuiltinCall *call) {
     Span span = call->rest[at].span;
     ElabEffect effect = {.kind = ELAB_SAVE, .span = call->span};
     effect.path = path_of(e, values->items[at], span);
-    bool has_names = has_keywords || values->items[0].kind == VALUE_RECORD;
+    bool has_names = has_keywords || elab_is_tree(values->items[0]);
     bool ok = effect.path && can_save(e, call, effect.path, has_names, span);
     for (uint32_t i = 0; ok && i < call->keywords.count; i++) {
         const Argument *argument = &call->keywords.items[i];
@@ -173,6 +234,8 @@ const char *elab_help(Elaborator *e, Name name) {
 
 Value builtin_help(Elaborator *e, BuiltinCall *call) {
     TextBuilder t = {.e = e};
+    if (!allows_effect(e, call, "print"))
+        return elab_poison();
     const char *text = value_help(e, call->values[0], NULL);
     text_builder_add(&t, text ? text : "", text ? strlen(text) : 0);
     return text_builder_print(&t, call->span);

@@ -48,6 +48,8 @@ bool elab_find_field(Elaborator *e, Value base, Name name, Value *out) {
     uint32_t rank;
     if (base.kind == VALUE_RECORD)
         return elab_record_field(e, base.tuple, name, out);
+    if (base.kind == VALUE_LAYER)
+        return elab_layer_member(e, base, name, out);
     if (!elab_dtype_of(base, &dtype) || !elab_rank_of(base, &rank))
         return false;
     if (name_is(name, "shape"))

@@ -28,7 +28,8 @@ static void scan_target(BodyScan *scan, const AstNode *target) {
     if (!target)
         return;
     Binding *binding = elab_lookup(scan->e, target->name, &where);
-    if (binding && binding->kind == BINDING_MUT && !(where == scan->e->globals && scan->e->frame))
+    if (binding && (binding->kind == BINDING_MUT || binding->kind == BINDING_STATE) &&
+        !(where == scan->e->globals && scan->e->frame))
         carry(scan, binding);
 }
 
@@ -38,6 +39,8 @@ static void scan_assignments(void *context, const AstNode *node) {
 }
 
 static void scan_effects(void *context, const AstNode *node);
+static void scan_value(BodyScan *scan, Value value);
+static void scan_declaration(BodyScan *scan, const AstNode *node, Scope *environment);
 
 static void scan_name(BodyScan *scan, Name name) {
     Elaborator *e = scan->e;
@@ -50,16 +53,31 @@ static void scan_name(BodyScan *scan, Name name) {
         elab_load_library(e);
         binding = elab_find(e->library, name);
     }
-    if (!binding || binding->value.kind != VALUE_FUNCTION)
-        return;
-    const Closure *closure = binding->value.function;
+    if (binding)
+        scan_value(scan, binding->value);
+}
+
+static void scan_value(BodyScan *scan, Value value) {
+    if (value.kind == VALUE_FUNCTION)
+        scan_declaration(scan, value.function->function, value.function->environment);
+    if (value.kind == VALUE_CLASS)
+        scan_declaration(scan, value.layer->node, value.layer->closure->environment);
+    if (value.kind == VALUE_LAYER)
+        scan_declaration(scan, value.tuple->layer->node, value.tuple->layer->closure->environment);
+    for (uint32_t i = 0; value_has_items(value) && i < value.tuple->count; i++)
+        scan_value(scan, value.tuple->items[i]);
+}
+
+/* What a function or the methods of a layer name. */
+static void scan_declaration(BodyScan *scan, const AstNode *node, Scope *environment) {
+    Elaborator *e = scan->e;
     for (uint32_t i = 0; i < scan->seen.count; i++)
-        if (scan->seen.items[i] == closure->function)
+        if (scan->seen.items[i] == node)
             return;
-    vec_push(e->arena, &scan->seen, closure->function);
+    vec_push(e->arena, &scan->seen, node);
     Scope *saved = e->scope;
-    e->scope = closure->environment;
-    elab_walk(closure->function, scan_effects, scan);
+    e->scope = environment;
+    elab_walk(node, scan_effects, scan);
     e->scope = saved;
 }
 
@@ -78,6 +96,8 @@ static BodyScan scan_body(Elaborator *e, const AstNode *condition, const AstNode
     }
     elab_walk(body, scan_effects, &scan);
     elab_walk(condition, scan_effects, &scan);
+    for (uint32_t i = 0; i < e->states.count; i++) /* whatever the body calls may assign to them */
+        carry(&scan, e->states.items[i]);
     if (scan.prints)
         carry(&scan, e->token);
     if (scan.draws) {

@@ -167,7 +167,7 @@ static IrNode *u64_op(Elaborator *e, Op op, IrNode *x, uint64_t bits) {
 }
 
 /* splitmix64 of Steele, Lea and Flood (2014): spreads seeds over all keys. */
-static IrNode *key_of_seed(Elaborator *e, IrNode *seed) {
+IrNode *elab_key_of_seed(Elaborator *e, IrNode *seed) {
     IrNode *z = u64_op(e, OP_add, seed, 0x9e3779b97f4a7c15u);
     static const struct {
         uint64_t shift, factor;
@@ -179,7 +179,7 @@ static IrNode *key_of_seed(Elaborator *e, IrNode *seed) {
     return ir_binary(&e->b, OP_bitwise_xor, z, u64_op(e, OP_right_shift, z, 31));
 }
 
-static IrNode *seed_node(Elaborator *e, Value seed, Span span) {
+IrNode *elab_seed_node(Elaborator *e, Value seed, Span span) {
     Dtype dtype;
     if (elab_dtype_of(seed, &dtype) && dtype == DTYPE_u64 && elab_is_scalar(seed))
         return elab_node(e, seed).node;
@@ -191,13 +191,13 @@ static IrNode *seed_node(Elaborator *e, Value seed, Span span) {
 static bool stream(Elaborator *e, BuiltinCall *call, uint32_t seed_at, IrNode *count, IrNode **key,
                    IrNode **counter) {
     if (!value_is(call->values[seed_at], VALUE_NONE)) {
-        IrNode *seed = seed_node(e, call->values[seed_at], call->spans[seed_at]);
+        IrNode *seed = elab_seed_node(e, call->values[seed_at], call->spans[seed_at]);
         elab_at(e, call->span);
-        *key = seed ? key_of_seed(e, seed) : NULL;
+        *key = seed ? elab_key_of_seed(e, seed) : NULL;
         *counter = u64_const(e, 0);
         return seed != NULL;
     }
-    if (e->is_exporting) {
+    if (e->is_exporting && !e->is_seeded) {
         elab_fail(e, DIAG_E0211, call->span,
                   "an `export fn` draws random numbers from an explicit seed: `%s(…, seed=…)`",
                   call->builtin->name);
@@ -292,11 +292,11 @@ Value builtin_randn(Elaborator *e, BuiltinCall *call) {
 Value builtin_seed(Elaborator *e, BuiltinCall *call) {
     if (e->is_exporting)
         return elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot restart the random stream");
-    IrNode *seed = seed_node(e, call->values[0], call->spans[0]);
+    IrNode *seed = elab_seed_node(e, call->values[0], call->spans[0]);
     if (!seed)
         return elab_poison();
     elab_at(e, call->span);
-    elab_set(e, e->random_key, value_tensor(key_of_seed(e, seed)));
+    elab_set(e, e->random_key, value_tensor(elab_key_of_seed(e, seed)));
     elab_set(e, e->random_counter, value_tensor(u64_const(e, 0)));
     return value_of_kind(VALUE_UNIT);
 }

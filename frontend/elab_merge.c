@@ -14,6 +14,8 @@ Snapshot elab_snapshot(Elaborator *e) {
     vec_push(e->arena, &list, e->token);
     vec_push(e->arena, &list, e->random_key);
     vec_push(e->arena, &list, e->random_counter);
+    for (uint32_t i = 0; i < e->states.count; i++)
+        vec_push(e->arena, &list, e->states.items[i]);
     for (Scope *scope = e->scope; scope; scope = scope->parent)
         for (uint32_t i = 0; i < scope->bindings.count; i++)
             if (scope->bindings.items[i]->kind == BINDING_MUT)
@@ -40,6 +42,12 @@ void elab_restore(Elaborator *e, const Snapshot *snapshot) {
 /* ---- leaves
  * ------------------------------------------------------------------------------------------------ */
 
+/* The numbers that a layer was made with are a part of its type: no loop or branch changes them. */
+static bool is_fixed(const ValueTuple *tuple, uint32_t i) {
+    return tuple->layer && (tuple->layer->roles[i] == ROLE_ARGUMENT || tuple->layer->roles[i] == ROLE_LET) &&
+           elab_is_scalar(tuple->items[i]);
+}
+
 Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
     if (value.kind == VALUE_SLOT || value.kind == VALUE_CONSTANT)
         value = elab_node(e, value);
@@ -48,7 +56,8 @@ Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
     } else if (value_has_items(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
-            tuple->items[i] = elab_flatten(e, value.tuple->items[i], nodes);
+            tuple->items[i] = is_fixed(value.tuple, i) ? value.tuple->items[i]
+                                                       : elab_flatten(e, value.tuple->items[i], nodes);
         value.tuple = tuple;
     }
     return value;
@@ -60,7 +69,8 @@ Value elab_rebuild(Elaborator *e, Value value, IrNode *const *nodes, uint32_t *n
     } else if (value_has_items(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
-            tuple->items[i] = elab_rebuild(e, value.tuple->items[i], nodes, next);
+            tuple->items[i] = is_fixed(value.tuple, i) ? value.tuple->items[i]
+                                                       : elab_rebuild(e, value.tuple->items[i], nodes, next);
         value.tuple = tuple;
     }
     return value;
@@ -85,6 +95,8 @@ bool elab_same_value(Value a, Value b) {
         return a.builtin == b.builtin;
     case VALUE_DERIVATIVE:
         return a.derivative == b.derivative;
+    case VALUE_CLASS:
+        return a.layer == b.layer;
     case VALUE_STRING:
         return a.length == b.length && !memcmp(a.text, b.text, a.length);
     case VALUE_RANGE:
@@ -92,7 +104,9 @@ bool elab_same_value(Value a, Value b) {
     case VALUE_RECORD:
     case VALUE_TEXT:
     case VALUE_MAPPED:
-        if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) || !elab_same_form(a.tuple, b.tuple))
+    case VALUE_LAYER:
+        if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) ||
+            (a.kind == VALUE_LAYER && a.instance != b.instance) || !elab_same_form(a.tuple, b.tuple))
             return false;
         for (uint32_t i = 0; i < a.tuple->count; i++)
             if (!elab_same_value(a.tuple->items[i], b.tuple->items[i]))

@@ -17,6 +17,7 @@ ValueTuple *elab_tuple(Elaborator *e, uint32_t count) {
 ValueTuple *elab_tuple_like(Elaborator *e, const ValueTuple *tuple) {
     ValueTuple *out = elab_tuple(e, tuple->count);
     out->names = tuple->names;
+    out->layer = tuple->layer;
     return out;
 }
 
@@ -24,7 +25,7 @@ bool elab_same_form(const ValueTuple *a, const ValueTuple *b) {
     for (uint32_t i = 0; a->count == b->count && a->names && i < a->count; i++)
         if (a->names[i] != b->names[i])
             return false;
-    return a->count == b->count;
+    return a->count == b->count && a->layer == b->layer;
 }
 
 Value elab_record_new(Elaborator *e, uint32_t count, Name **names) {

@@ -138,6 +138,8 @@ void elab_load_library(Elaborator *e) {
         AstNode *block = file ? parse_source(&context, file) : NULL;
         for (uint32_t k = 0; block && k < block->child_count; k++) {
             AstNode *node = block->children[k];
+            if (node->kind == AST_LAYER)
+                elab_declare_layer(e, node, e->library, true);
             if (node->kind != AST_FUNCTION || !node->name)
                 continue;
             Closure *closure = ARENA_NEW(e->arena, Closure);
@@ -151,11 +153,12 @@ void elab_load_library(Elaborator *e) {
 }
 
 bool elab_is_builtin_constant(Elaborator *e, Name name, Value *out) {
-    (void)e;
     static const struct {
         const char *name;
         double value;
     } constants[] = {{"pi", 3.14159265358979323846}, {"inf", INFINITY}, {"nan", NAN}};
+    if (name_is(name, "training"))
+        return *out = elab_constant(DTYPE_bool, e->is_training, false), true;
     if (name_is(name, "None"))
         return *out = value_of_kind(VALUE_NONE), true;
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)

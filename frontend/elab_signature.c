@@ -253,14 +253,74 @@ static Value declared_letter(Elaborator *e, const AstNode *type, Value value, co
     return elab_node(e, value);
 }
 
+/* ---- layers ------------------------------------------------------------------------------------------- */
+
+const LayerClass *elab_find_layer(Elaborator *e, Name name) {
+    Binding *binding = elab_find(e->globals, name);
+    if (!binding && !elab_find_builtin(name->text)) {
+        elab_load_library(e);
+        binding = elab_find(e->library, name);
+    }
+    return binding && binding->value.kind == VALUE_CLASS ? binding->value.layer : NULL;
+}
+
+/* One argument of `MLP(64, h)` against what the instance was made with; false after reporting. */
+static bool check_layer_argument(Elaborator *e, const AstNode *type, const AstNode *wanted, Value actual,
+                                 const Declared *d) {
+    Dtype dtype;
+    if (value_is(actual, VALUE_UNIT) || value_is(actual, VALUE_POISON)) /* it was not kept */
+        return true;
+    if (elab_dtype_of(actual, &dtype) && dtype_is_integer(dtype) && elab_is_scalar(actual)) {
+        actual = elab_index_scalar(e, actual, d->span, receiver(e, d));
+        return actual.kind == VALUE_TENSOR && check_dim(e, wanted, actual.node, d);
+    }
+    if (!(d->phases & PHASE_CHECK) || actual.kind == VALUE_LAYER)
+        return true;
+    Scope *saved = e->scope;
+    e->scope = d->scope;
+    Value value = elab_expression(e, wanted);
+    e->scope = saved;
+    if (value_is(value, VALUE_POISON))
+        return false;
+    if (value.kind == VALUE_CONSTANT && actual.kind == VALUE_CONSTANT && value.dtype != actual.dtype)
+        value = elab_promote_to(e, value, actual.dtype, wanted->span);
+    if (!elab_same_value(value, actual))
+        wrong_type(e, DIAG_E0201, type, actual, d);
+    return elab_same_value(value, actual);
+}
+
+static Value declared_layer(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
+    const LayerClass *layer = elab_find_layer(e, type->name);
+    if (!layer)
+        return elab_unknown_name(e, type->name, type->span, "type");
+    if (value_is(value, VALUE_POISON))
+        return value;
+    if (value.kind != VALUE_LAYER || value.tuple->layer->node != layer->node)
+        return wrong_type(e, DIAG_E0201, type, value, d);
+    AstList parameters = ast_declaration_parameters(layer->node);
+    for (uint32_t i = 0; type->kind == AST_TYPE_LAYER && i < type->child_count; i++) {
+        const AstNode *argument = type->children[i];
+        uint32_t at = i;
+        if (argument->kind == AST_KEYWORD) {
+            for (at = 0; at < parameters.count && parameters.items[at]->name != argument->name; at++)
+                ;
+            argument = ast_keyword_value(argument);
+        }
+        if (at >= parameters.count)
+            return elab_fail(e, DIAG_E0204, argument->span, "`%s` is made with %u argument%s",
+                             layer->closure->name->text, parameters.count, parameters.count == 1 ? "" : "s");
+        if (!check_layer_argument(e, type, argument, value.tuple->items[at], d))
+            return elab_poison();
+    }
+    return value;
+}
+
 static Value declared_tensor(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
     Dtype dtype, actual;
     bool is_letter = elab_is_dtype_letter(type);
-    if (!is_letter && !dtype_find(type->name->text, &dtype)) {
-        if (type->name->text[0] >= 'A' && type->name->text[0] <= 'Z')
-            return elab_unsupported(e, type->span, "a layer type");
-        return elab_unknown_name(e, type->name, type->span, "type");
-    }
+    if (!is_letter && !dtype_find(type->name->text, &dtype))
+        return type->child_count ? elab_unknown_name(e, type->name, type->span, "type")
+                                 : declared_layer(e, type, value, d);
     if (value_is(value, VALUE_POISON)) {
         poison_dims(e, type, d);
         return value;
@@ -310,7 +370,7 @@ static Value declared(Elaborator *e, const AstNode *type, Value value, const Dec
     case AST_TYPE_EDGE:
         return elab_unsupported(e, type->span, "an edge tensor type");
     case AST_TYPE_LAYER:
-        return elab_unsupported(e, type->span, "a layer type");
+        return declared_layer(e, type, value, d);
     default:
         return elab_fail(e, DIAG_E0201, type->span, "this is not a type");
     }

@@ -180,6 +180,9 @@ void text_builder_add_value(TextBuilder *t, Value value, const char *spec, size_
     case VALUE_RECORD:
         add_record(t, value.tuple, span);
         return;
+    case VALUE_LAYER:
+        text_builder_add_value(t, elab_layer_table(t->e, value, span), NULL, 0, span);
+        return;
     case VALUE_RANGE:
         text_builder_add_value(t, value.tuple->items[0], NULL, 0, span);
         text_builder_add(t, "..", 2);
@@ -280,18 +283,22 @@ static Value text_value(Elaborator *e, const TextPiece *pieces, uint32_t piece_c
     return (Value){.kind = VALUE_TEXT, .tuple = elab_tuple_of(e, item_count, items), .pieces = template};
 }
 
+Value text_builder_value(TextBuilder *t) {
+    if (t->failed)
+        return elab_poison();
+    if (t->items.count)
+        return text_value(t->e, t->pieces.items, t->pieces.count, t->items.items, t->items.count);
+    TextBuffer out = {.arena = t->e->arena};
+    text_append(&out, "", 0);
+    for (uint32_t i = 0; i < t->pieces.count; i++)
+        text_append(&out, t->pieces.items[i].text, t->pieces.items[i].length);
+    return (Value){.kind = VALUE_STRING, .text = out.text, .length = (uint32_t)out.length};
+}
+
 Value elab_interpolation(Elaborator *e, const AstNode *node) {
     TextBuilder t = {.e = e};
     text_builder_add_interpolation(&t, node);
-    if (t.failed)
-        return elab_poison();
-    if (t.items.count)
-        return text_value(e, t.pieces.items, t.pieces.count, t.items.items, t.items.count);
-    TextBuffer out = {.arena = e->arena};
-    text_append(&out, "", 0);
-    for (uint32_t i = 0; i < t.pieces.count; i++)
-        text_append(&out, t.pieces.items[i].text, t.pieces.items[i].length);
-    return (Value){.kind = VALUE_STRING, .text = out.text, .length = (uint32_t)out.length};
+    return text_builder_value(&t);
 }
 
 Value elab_known_text(Elaborator *e, Value value, Span span) {

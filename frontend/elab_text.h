@@ -15,6 +15,7 @@ void text_builder_add(TextBuilder *t, const char *text, size_t length);
 /* `spec`: a checked format, or NULL. */
 void text_builder_add_value(TextBuilder *t, Value value, const char *spec, size_t spec_length, Span span);
 void text_builder_add_interpolation(TextBuilder *t, const AstNode *node);
+Value text_builder_value(TextBuilder *t);            /* a STRING or TEXT, or POISON */
 Value text_builder_print(TextBuilder *t, Span span); /* UNIT, or POISON */
 
 #endif

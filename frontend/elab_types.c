@@ -210,6 +210,10 @@ const char *elab_type_text(Elaborator *e, Value value) {
         return tuple_text(e, value.tuple);
     case VALUE_RECORD:
         return record_text(e, value.tuple);
+    case VALUE_LAYER:
+        return elab_layer_text(e, value.tuple);
+    case VALUE_CLASS:
+        return arena_format(e->sink->arena, "layer %s", value.layer->closure->name->text);
     case VALUE_NONE:
         return "None";
     case VALUE_STRING:

@@ -220,7 +220,7 @@ static void elab_import(Elaborator *e, const AstNode *node) {
 
 static Value elab_top_level(Elaborator *e, const AstNode *node) {
     Value unit = value_of_kind(VALUE_UNIT);
-    if (node->kind == AST_FUNCTION && node->name)
+    if ((node->kind == AST_FUNCTION && node->name) || node->kind == AST_LAYER)
         return unit; /* elab_declare did it */
     if (node->kind == AST_IMPORT)
         return elab_import(e, node), unit;
@@ -296,6 +296,8 @@ ElabOutcome elab_statement(Elaborator *e, const AstNode *node) {
     Value value = elab_top_level(e, node);
     e->scope = e->globals;
     e->b.region = e->unit->function->body;
+    if (value.kind == VALUE_LAYER && (e->options.show_values || e->options.is_interactive))
+        value = elab_layer_table(e, value, node->span);
     outcome.has_effect = !elab_same_value(token, e->token->value) || e->unit->effects.count != effects;
     outcome.has_value = value.kind != VALUE_UNIT && value.kind != VALUE_POISON;
     outcome.ends_unit = e->unit->effects.count != effects;
@@ -378,6 +380,8 @@ void elab_declare(Elaborator *e, const AstNode *block) {
             declare_import(e, node);
         else if (node->kind == AST_FUNCTION && node->name)
             declare_function(e, node);
+        else if (node->kind == AST_LAYER)
+            elab_declare_layer(e, node, e->globals, false);
         else if (ast_is_binding(node))
             declare_pending(e, ast_binding_pattern(node), node);
     }

@@ -504,6 +504,13 @@ static bool lift_concat(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
+static bool lift_stop_gradient(Vectorizer *v, const IrNode *old, Lifted *out) {
+    const Lifted *x = elab_lift(v, old->operands[0]);
+    if (x)
+        elab_lift_own(out, ir_stop_gradient(&v->e->b, elab_lift_node(v, x, x->set)), x->set);
+    return x != NULL;
+}
+
 /* ---- the walk ---- */
 
 static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
@@ -538,6 +545,8 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
         return lift_call(v, old, out);
     case OP_concat:
         return lift_concat(v, old, out);
+    case OP_stop_gradient:
+        return lift_stop_gradient(v, old, out);
     case OP_check_index:
         return elab_lift_check_index(v, old, out);
     case OP_check_equal:

@@ -27,6 +27,8 @@ typedef enum ValueKind {
     VALUE_TUPLE,
     VALUE_RECORD, /* a tuple whose items have names: what a file with several arrays holds */
     VALUE_RANGE,
+    VALUE_CLASS, /* what `layer Name(…)` declares: a call of it makes an instance */
+    VALUE_LAYER, /* an instance: its members, with their names */
 } ValueKind;
 
 /* A run-time tensor between units.  The elaborator makes slots; the driver fills in what follows once the
@@ -50,6 +52,8 @@ typedef struct Value Value;
 typedef struct Builtin Builtin;
 typedef struct Scope Scope;
 typedef struct Derivative Derivative;
+typedef struct LayerClass LayerClass;
+typedef struct LayerInstance LayerInstance;
 
 typedef struct Closure {
     const AstNode *function; /* FUNCTION */
@@ -58,6 +62,7 @@ typedef struct Closure {
     bool is_library;         /* of stdlib/ */
     bool is_broken;          /* an error in it was reported: calls give POISON */
     bool is_checked;
+    const LayerClass *layer; /* a method's: its environment holds the members of an instance; else NULL */
 } Closure;
 
 typedef struct TextPiece {
@@ -76,7 +81,8 @@ typedef struct TextPieces {
 typedef struct ValueTuple {
     uint32_t count;
     Value *items;
-    const Name *names; /* of a RECORD, distinct; a dot in one stands between the names of a path */
+    const Name *names;       /* of a RECORD, distinct; a dot in one stands between the names of a path */
+    const LayerClass *layer; /* of a LAYER: its names are those of the class's members */
 } ValueTuple;
 
 struct Value {
@@ -97,9 +103,15 @@ struct Value {
         Closure *function;
         const Builtin *builtin;
         const Derivative *derivative;
+        const LayerClass *layer; /* of CLASS */
         struct {
-            ValueTuple *tuple; /* of TUPLE, RECORD, MAPPED; of RANGE: begin and end; of TEXT: what is in it */
-            const TextPieces *pieces; /* of TEXT */
+            ValueTuple
+                *tuple; /* of TUPLE, RECORD, MAPPED, LAYER; of RANGE: begin and end; of TEXT: its values */
+            union {
+                const TextPieces *pieces; /* of TEXT */
+                LayerInstance
+                    *instance; /* of LAYER: where its states are kept while it is trained, or NULL */
+            };
         };
     };
 };
@@ -115,7 +127,7 @@ static inline Value value_weak(IrNode *node) {
 }
 static inline bool value_has_items(Value value) {
     return value.kind == VALUE_TUPLE || value.kind == VALUE_RECORD || value.kind == VALUE_RANGE ||
-           value.kind == VALUE_TEXT || value.kind == VALUE_MAPPED;
+           value.kind == VALUE_TEXT || value.kind == VALUE_MAPPED || value.kind == VALUE_LAYER;
 }
 static inline bool value_is_text(Value value) {
     return value.kind == VALUE_STRING || value.kind == VALUE_TEXT;

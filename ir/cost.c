@@ -108,13 +108,9 @@ static void add_copy(Arena *arena, IrCost *cost, const IrNode *base) {
     cost_add_bytes(arena, &cost->parts[COST_WRITTEN], 1, ir_type(base));
 }
 
-static void add_launch(Arena *arena, IrCost *cost, const IrNode *node) {
+static void add_kernel(Arena *arena, IrCost *cost, const IrNode *node, int parts) {
     const LaunchCost *kernel = node->cost;
-    if (!kernel) { /* from text, or nobody asked for costs */
-        add_operand_bytes(arena, cost, node);
-        return;
-    }
-    for (int part = 0; part < COST_PARTS; part++) {
+    for (int part = 0; part < parts; part++) {
         for (uint32_t i = 0; i < kernel->parts[part].terms.count; i++) {
             const LaunchCostTerm *term = &kernel->parts[part].terms.items[i];
             const IrNode *factors[COST_FACTORS];
@@ -128,6 +124,14 @@ static void add_launch(Arena *arena, IrCost *cost, const IrNode *node) {
         }
         cost->parts[part].is_least |= kernel->parts[part].is_least;
     }
+}
+
+static void add_launch(Arena *arena, IrCost *cost, const IrNode *node) {
+    if (!node->cost) { /* from text, or nobody asked for costs */
+        add_operand_bytes(arena, cost, node);
+        return;
+    }
+    add_kernel(arena, cost, node, COST_PARTS);
     if (node->attribute_count > 2 && node->attributes[1] < 0)
         add_copy(arena, cost, node->operands[node->attributes[2]]);
 }
@@ -161,6 +165,10 @@ static void add_call(Arena *arena, IrCost *cost, const IrNode *node) {
     }
     add_operand_bytes(arena, cost, node);
     switch (node->op) {
+    case OP_product: /* matmul and its epilogue */
+        if (node->cost)
+            add_kernel(arena, cost, node, COST_FLOPS + 1);
+        /* fallthrough */
     case OP_matmul: /* out [..., m, n], a [..., m, k] */
         add_product(arena, cost, 2 * scale, out, first->dims[first->rank - 1]);
         break;

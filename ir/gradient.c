@@ -42,6 +42,8 @@ void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution) {
     *adjoint = *adjoint ? sum_of(g->b, *adjoint, contribution) : contribution;
 }
 
+typedef VEC(IrNode *) NodeVec;
+
 /* ---- failure ------------------------------------------------------------------------------------------- */
 
 static const IrNode *depending_operand(const Gradient *g, const IrNode *node) {
@@ -59,7 +61,44 @@ bool gradient_fails(Gradient *g, const IrNode *node, const char *why) {
     return false;
 }
 
-typedef VEC(IrNode *) NodeVec;
+static const IrNode *marked_in(const Gradient *g, IrNode *const *marks, const IrNode *node) {
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        if (node->operands[i]->id < g->count && marks[node->operands[i]->id])
+            return node->operands[i];
+    for (uint32_t r = 0; r < node->region_count; r++) {
+        const IrRegion *region = node->regions[r];
+        const IrNode *found = NULL;
+        for (uint32_t i = 0; !found && i < region->nodes.count; i++)
+            found = marked_in(g, marks, region->nodes.items[i]);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* The way by which an output depends on `node`, for the message: each step is what the next one uses. */
+static void add_route(Gradient *g, const GradientRequest *request, const NodeVec *nodes, IrNode *node) {
+    IrNode **next = ARENA_ARRAY(ir_arena(g->b), IrNode *, g->count);
+    VEC(const IrNode *) back = {0};
+    next[node->id] = node;
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        IrNode *at = nodes->items[i];
+        const IrNode *used = at->id < g->count && !next[at->id] ? marked_in(g, next, at) : NULL;
+        if (used)
+            next[at->id] = (IrNode *)used;
+    }
+    for (uint32_t i = 0; i < request->output_count; i++) {
+        const IrNode *at = request->outputs[i];
+        if (at->id >= g->count || !next[at->id])
+            continue;
+        for (; at != node; at = next[at->id])
+            vec_push(ir_arena(g->b), &back, at);
+        break;
+    }
+    vec_push(ir_arena(g->b), &g->failure->route, node);
+    while (back.count)
+        vec_push(ir_arena(g->b), &g->failure->route, back.items[--back.count]);
+}
 
 /* ---- what matters -------------------------------------------------------------------------------------- */
 
@@ -245,7 +284,7 @@ bool ir_gradient(IrBuilder *b, const GradientRequest *request, IrNode **gradient
         gradient_add(&g, request->outputs[i], request->seeds[i]);
     for (uint32_t i = end; i-- > first;)
         if (!pass_back(&g, nodes.items[i]))
-            return false;
+            return add_route(&g, request, &nodes, nodes.items[i]), false;
     for (uint32_t i = 0; i < request->variable_count; i++)
         gradients[i] = g.adjoint[request->variables[i]->id];
     return true;

@@ -23,9 +23,10 @@ typedef struct GradientRequest {
 
 /* Why there is no derivative. */
 typedef struct GradientFailure {
-    const IrNode *node;       /* which op */
-    const char *why;          /* continues "… has no derivative: " */
-    VEC(const IrNode *) path; /* from `node` back to a variable */
+    const IrNode *node;        /* which op */
+    const char *why;           /* continues "… has no derivative: " */
+    VEC(const IrNode *) path;  /* from `node` back to a variable */
+    VEC(const IrNode *) route; /* from `node`, or where its loop or branch is used, on to an output */
 } GradientFailure;
 
 /* gradients[i]: the adjoint of variables[i], with its dtype and extents; NULL where the outputs do not depend

@@ -57,7 +57,7 @@ struct IrNode {
     Span span;
     uint32_t statement;       /* where the top-level statement that it comes from begins; 0: not known */
     struct IrRemark *remarks; /* fused, launch: why it stands alone (ir/remark.h); not part of the key */
-    struct LaunchCost *cost;  /* launch: what it does (ir/cost.h); not part of the key */
+    struct LaunchCost *cost;  /* launch; product: of its epilogue (ir/cost.h); not part of the key */
     IrRegion *region;         /* where it lives */
     uint32_t operand_count, attribute_count, result_count, region_count;
     IrNode **operands;

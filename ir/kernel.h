@@ -24,25 +24,23 @@
  * lane), but no parallel or vector loop, no append, barrier or tile.mma.  A variable declared outside may
  * only be changed by an accumulate statement (and not be read by the body otherwise): each lane folds its own
  * part and the lanes are combined in lane order at the end.  The tail runs masked with the same operations,
- * so the result of a lane never depends on the extent. for.unrolled  constant bounds; the body is repeated.
- * Variables.
- *   let      a value; var a mutable scalar (loop-carried state), changed by `=` and by accumulate `op=`,
- * where op is an associative row (add mul minimum maximum logical_or logical_and bitwise_*) or argmax/argmin
- * on a pair (value, index): the first of equals wins, a NaN wins over numbers. alloc    reg: constant shape,
- * lives in registers when every index is constant after unrolling or runs over the last axis in a vector loop
- * of constant bounds.  scratch: per-thread memory, extents may be any expression; it lives until its block
- * ends.  group: shared by a work-group on devices, plain scratch on a CPU.  Contents start undefined. Sparse.
- *   for.nz (p, u) in row of (indptr, indices)         positions p in indptr[row] .. indptr[row + 1],
- *                                                     u = indices[p]
- *   merge u over (p0 in lo .. hi of indices0, ...) { case 0 1 { ... } case 0 { ... } case 1 { ... } }
- *                                                     co-iteration of sorted coordinate lists; the case is
- * the exact subset present at u; a missing case does nothing append k to a, b = v, w if fill stores at
- * position k (while `fill`) and increments the variable k: the same kernel counts, then fills Others: if,
- * while, barrier (work-group; nothing on a CPU), prefetch, and tile.mma c, a, b (m, n, k): c += a @ b on reg,
- * scratch or group allocations of rank 2 (tensor cores; loops on a CPU).
- *   stream y, n by m   a hint at the top level: the launch writes n elements of the output y from here on,
- * in runs of m whose starts are multiples of m, and does not read them.  Vector loops may store past the
- * caches when n elements are more than these hold.
+ * so the result of a lane never depends on the extent. `below N`: lanes whose index is not below N are masked
+ * too (constant bounds only: a register tile at the edge of a matrix). for.unrolled  constant bounds; the
+ * body is repeated. Variables. let      a value; var a mutable scalar (loop-carried state), changed by `=`
+ * and by accumulate `op=`, where op is an associative row (add mul minimum maximum logical_or logical_and
+ * bitwise_*) or argmax/argmin on a pair (value, index): the first of equals wins, a NaN wins over numbers.
+ * alloc    reg: constant shape, lives in registers when every index is constant after unrolling or runs over
+ * the last axis in a vector loop of constant bounds.  scratch: per-thread memory, extents may be any
+ * expression; it lives until its block ends.  group: shared by a work-group on devices, plain scratch on a
+ * CPU.  Contents start undefined. Sparse. for.nz (p, u) in row of (indptr, indices)         positions p in
+ * indptr[row] .. indptr[row + 1], u = indices[p] merge u over (p0 in lo .. hi of indices0, ...) { case 0 1 {
+ * ... } case 0 { ... } case 1 { ... } } co-iteration of sorted coordinate lists; the case is the exact subset
+ * present at u; a missing case does nothing append k to a, b = v, w if fill stores at position k (while
+ * `fill`) and increments the variable k: the same kernel counts, then fills Others: if, while, barrier
+ * (work-group; nothing on a CPU), prefetch, and tile.mma c, a, b (m, n, k): c += a @ b on reg, scratch or
+ * group allocations of rank 2 (tensor cores; loops on a CPU). stream y, n by m   a hint at the top level: the
+ * launch writes n elements of the output y from here on, in runs of m whose starts are multiples of m, and
+ * does not read them.  Vector loops may store past the caches when n elements are more than these hold.
  *
  * Text.  Operators are the C spellings of ops.def, other ops are calls by name, `f64(x)` casts.  A literal
  * `7` is i64 and `0.5` f64 unless what it meets (the other operand, the variable or array it goes to) has
@@ -140,6 +138,7 @@ struct KernelStatement {
     KernelExpr *indices[4];
     KernelExpr *value, *value2;
     KernelExpr *begin, *end, *step; /* step NULL: 1 */
+    KernelExpr *below;              /* vector: a bound on the active lanes, or NULL */
     int64_t grain;                  /* parallel */
     KernelArray *balance;           /* parallel: indptr or NULL */
     KernelBlock body, otherwise;
@@ -155,6 +154,10 @@ typedef struct KernelParameter {
     KernelArray *array;       /* a buffer, or */
     KernelVariable *variable; /* a scalar */
 } KernelParameter;
+
+/* The epilogue of a matrix product: its first parameters are the rows and columns to finish (i64: first row,
+ * end of rows, first column, end of columns), its last one the product, which becomes the result. */
+enum { KERNEL_EPILOGUE_RANGE = 4, KERNEL_EPILOGUE_MOST = 64 /* parameters */ };
 
 struct Kernel {
     Arena *arena;

@@ -485,6 +485,8 @@ static void for_loop(Parser *p, KernelBlock *into) {
     expect(p, "..");
     KernelExpr *end = typed(p, DTYPE_i64), *step = accept(p, "step") ? typed(p, DTYPE_i64) : NULL;
     KernelStatement *s = kernel_for(p->kernel, into, (KernelLoop)loop, index, begin, end, step);
+    if (accept(p, "below"))
+        s->below = typed(p, DTYPE_i64);
     if (accept(p, "grain"))
         s->grain = integer(p);
     if (accept(p, "balance"))

@@ -181,6 +181,10 @@ static void put_for(Printer *p, const KernelStatement *s) {
         put(p, " step ");
         put_expr(p, s->step, 0);
     }
+    if (s->below) {
+        put(p, " below ");
+        put_expr(p, s->below, 0);
+    }
     if (s->grain > 1)
         putf(p, " grain %lld", (long long)s->grain);
     if (s->balance)

@@ -41,7 +41,7 @@ bool kernel_text_is_keyword(const char *name) {
                                         "while",  "merge",   "case",     "over",  "of",   "in",    "append",
                                         "to",     "barrier", "prefetch", "tile",  "step", "grain", "balance",
                                         "true",   "false",   "inf",      "nan",   "out",  "alias", "buffer",
-                                        "stream", "by",      "pairs"};
+                                        "below",  "stream",  "by",       "pairs"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(words[i], name))
             return true;

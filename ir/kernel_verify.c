@@ -286,6 +286,9 @@ static void check_loop_kind(Verifier *v, const KernelStatement *s) {
         broken(v, "a loop's step is not positive");
     if (s->loop != LOOP_PARALLEL && (s->grain || s->balance))
         broken(v, "grain or balance of a loop that is not parallel");
+    if (s->below && (s->loop != LOOP_VECTOR || !kernel_is_const_i64(s->begin, &begin) ||
+                     !kernel_is_const_i64(s->end, &end)))
+        broken(v, "`below` of a loop that is not a vector loop with constant bounds");
     switch (s->loop) {
     case LOOP_PARALLEL:
         if (v->depth > 1)
@@ -319,6 +322,8 @@ static void check_for(Verifier *v, const KernelStatement *s) {
     check_uniform(v, s->end, DTYPE_i64, "a loop's bound");
     if (s->step)
         check_uniform(v, s->step, DTYPE_i64, "a loop's step");
+    if (s->below)
+        check_uniform(v, s->below, DTYPE_i64, "a loop's bound");
     if (v->is_broken)
         return;
     check_loop_kind(v, s);

@@ -19,7 +19,7 @@ static void visit_exprs(KernelExpr *const *exprs, uint32_t count, const KernelVi
 static void visit_statement(const KernelStatement *s, const KernelVisitor *visitor) {
     if (visitor->statement)
         visitor->statement(visitor->user, s);
-    KernelExpr *const own[] = {s->value, s->value2, s->begin, s->end, s->step};
+    KernelExpr *const own[] = {s->value, s->value2, s->begin, s->end, s->step, s->below};
     visit_exprs(own, sizeof own / sizeof *own, visitor);
     if (s->kind == KERNEL_STORE || s->kind == KERNEL_PREFETCH)
         visit_exprs(s->indices, s->count, visitor);

@@ -63,6 +63,11 @@ extern const OpInfo op_info[OP_COUNT];
 static inline const char *op_name(Op op) {
     return op_info[op].name;
 }
+
+/* For users, who know nothing of what passes make. */
+static inline const char *op_user_name(Op op) {
+    return op_name(op == OP_product ? OP_matmul : op);
+}
 static inline bool op_is_elementwise(Op op) {
     return op_info[op].class == CLASS_ELEMENTWISE;
 }

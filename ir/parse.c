@@ -366,7 +366,7 @@ static bool read_attribute(Parser *p, Op op, bool is_first, int64_t *value) {
     }
     if (is_first && op == OP_check_true)
         return read_code(p, value);
-    if (is_first && op == OP_launch)
+    if ((is_first && op == OP_launch) || op == OP_product)
         return read_kernel_name(p, value);
     return fail(p, "expected an attribute");
 }

@@ -133,16 +133,19 @@ static void put_types(const Printer *p, const IrNode *node) {
         put(p, ")");
 }
 
-/* The first attribute where it is more than a number: an accumulator's dtype, a code, a kernel's name. */
-static bool put_first_attribute(const Printer *p, const IrNode *node) {
-    int64_t value = node->attributes[0];
+/* An attribute that is more than a number: an accumulator's dtype, a code, a kernel's name. */
+static bool put_named_attribute(const Printer *p, const IrNode *node, uint32_t index) {
+    int64_t value = node->attributes[index];
     const IrModule *module = p->function->module;
-    if (op_is_reduction(node->op) && value >= 0 && value < DTYPE_COUNT)
+    bool is_kernel = node->op == OP_product || (node->op == OP_launch && index == 0);
+    if (is_kernel && value >= 0 && value < (int64_t)module->kernels.count)
+        put_name(p, module->kernels.items[value]->name);
+    else if (index)
+        return false;
+    else if (op_is_reduction(node->op) && value >= 0 && value < DTYPE_COUNT)
         put(p, dtype_name((Dtype)value));
     else if (node->op == OP_check_true && value > DIAG_NONE && value < DIAG_CODE_COUNT)
         put(p, diag_code_text((DiagCode)value));
-    else if (node->op == OP_launch && value >= 0 && value < (int64_t)module->kernels.count)
-        put_name(p, module->kernels.items[value]->name);
     else
         return false;
     return true;
@@ -156,7 +159,7 @@ static void put_attributes(const Printer *p, const IrNode *node) {
     for (uint32_t i = 0; i < node->attribute_count; i++) {
         if (i)
             put(p, separator);
-        if (i || !put_first_attribute(p, node)) {
+        if (!put_named_attribute(p, node, i)) {
             put_integer(p, node->attributes[i]);
             separator = ", ";
         }

@@ -308,6 +308,25 @@ static bool verify_matmul(Verifier *v, const IrNode *node) {
     return true;
 }
 
+/* The operands after a and b are the epilogue's, whose first parameters say which rows and columns. */
+static bool verify_product(Verifier *v, const IrNode *node) {
+    const IrModule *module = v->function->module;
+    REQUIRE(node->operand_count >= 2 && node->attribute_count == 2, "operands do not fit");
+    IrNode pair = *node;
+    pair.operand_count = 2;
+    pair.attribute_count = 0;
+    if (!verify_matmul(v, &pair))
+        return false;
+    int64_t own = node->attributes[0], epilogue = node->attributes[1];
+    REQUIRE(own >= 0 && own < module->kernels.count, "no kernel %lld", (long long)own);
+    REQUIRE(epilogue >= -1 && epilogue < module->kernels.count, "no kernel %lld", (long long)epilogue);
+    uint32_t given = node->operand_count - 2;
+    uint32_t taken = epilogue < 0 ? 0 : module->kernels.items[epilogue]->parameters.count;
+    REQUIRE(epilogue < 0 ? !given : taken == KERNEL_EPILOGUE_RANGE + given + 1,
+            "the epilogue has %u parameters", taken);
+    return true;
+}
+
 static bool verify_square(Verifier *v, const IrNode *node) {
     REQUIRE(node->operand_count == (node->op == OP_solve ? 2 : 1), "wrong number of operands");
     const IrType *a = ir_type(node->operands[0]), *last = ir_type(node->operands[node->operand_count - 1]);
@@ -453,6 +472,8 @@ static bool verify_call(Verifier *v, const IrNode *node) {
     switch (node->op) {
     case OP_matmul:
         return verify_matmul(v, node);
+    case OP_product:
+        return verify_product(v, node);
     case OP_concat:
         return verify_concat(v, node);
     case OP_gather:

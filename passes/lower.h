@@ -77,6 +77,10 @@ struct LaunchCost *pass_launch_cost(const IrNode *fused, const Lower *lower);
 
 /* ---- lower_nest.c -------------------------------------------------------------------------------------- */
 void lower_nest(Lower *l);
+/* A plain region over a part of its space: rows (all axes but the last, as one) and columns.  Elements are
+ * read and written one by one, so an input may be the output. */
+void lower_part(Lower *l, KernelExpr *first_row, KernelExpr *end_row, KernelExpr *first_column,
+                KernelExpr *end_column);
 
 /* ---- lower_stream.c ------------------------------------------------------------------------------------ */
 /* Adds the kernel's `stream` hint where it pays; after lower_nest. */

@@ -370,6 +370,19 @@ static void nest_plain(Lower *l) {
     end_rows(l, loops);
 }
 
+void lower_part(Lower *l, KernelExpr *first_row, KernelExpr *end_row, KernelExpr *first_column,
+                KernelExpr *end_column) {
+    uint32_t last = l->space.rank - 1;
+    l->collapse = last;
+    KernelStatement *rows = begin_loop(l, LOOP_SERIAL, "r", first_row, end_row);
+    split_position(l, kernel_use(l->kernel, rows->variable), last, false);
+    KernelStatement *columns = begin_loop(l, LOOP_VECTOR, "j", first_column, end_column);
+    l->index[last] = kernel_use(l->kernel, columns->variable);
+    store_root(l);
+    end_loop(l, columns);
+    end_loop(l, rows);
+}
+
 /* Indices may repeat: they are taken in order, by one thread. */
 static void nest_scatter(Lower *l) {
     KernelStatement *loops[IR_MAX_RANK + 1];

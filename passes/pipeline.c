@@ -10,6 +10,7 @@ const PassInfo pass_table[] = {
      NULL},
     {"fuse", pass_fuse, false, "gathers tensor computations into fused nodes, one kernel each",
      pass_fuse_apart},
+    {"products", pass_products, false, "gives matrix products kernels, with the work on their results", NULL},
     {"schedule", pass_schedule, true, "turns fused nodes into launches of kernels", NULL},
     {"memory", pass_memory, true, "decides who owns which buffer: the host program", NULL},
 };
@@ -24,6 +25,8 @@ static const struct {
     {"promote", "simplify", "the casts that promote adds are simplified"},
     {"promote", "fuse", "a kernel's arithmetic is in its compute dtype"},
     {"simplify", "fuse", "work that is dead, constant or hoisted must not be inside a kernel"},
+    {"fuse", "products", "what follows a product is one fused node"},
+    {"products", "schedule", "the fused nodes that products take must not become launches"},
     {"fuse", "schedule", "kernels are made of fused nodes"},
     {"schedule", "memory", "buffers are known once launches and calls are"},
 };

@@ -42,6 +42,7 @@ IrFunction *pass_complex(PassContext *context, IrFunction *function);
 IrFunction *pass_simplify(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse(PassContext *context, IrFunction *function);
 IrFunction *pass_fuse_apart(PassContext *context, IrFunction *function); /* one kernel per op */
+IrFunction *pass_products(PassContext *context, IrFunction *function);
 IrFunction *pass_schedule(PassContext *context, IrFunction *function);
 IrFunction *pass_memory(PassContext *context, IrFunction *function);
 

@@ -4,18 +4,19 @@
  * out   no fused nodes; module->kernels has one kernel per launch (equal kernels are one), launches take the
  * input tensors first, then the scalars that the kernel's parameters ask for: extents, strides of strided
  * parameters, data scalars */
+#include "passes/schedule.h"
 #include "ir/text.h"
 #include "passes/lower.h"
 #include "passes/pipeline.h"
 
-static bool is_strided(const IrNode *tensor) {
+bool schedule_is_strided(const IrNode *tensor) {
     const IrFunction *function = tensor->region->function;
     return tensor->op == OP_param && !tensor->region->parent && function->parameter_contiguous &&
            !function->parameter_contiguous[tensor->attributes[0]];
 }
 
 /* Named after its last operation, for people. */
-static Name kernel_name(IrModule *module, const IrRegion *region) {
+Name schedule_kernel_name(IrModule *module, const IrRegion *region) {
     const IrNode *root = region->results.items[0];
     Op last = root->op;
     for (uint32_t i = region->nodes.count; i-- > 0;)
@@ -28,7 +29,7 @@ static Name kernel_name(IrModule *module, const IrRegion *region) {
     return intern_text(module->names, arena_format(module->arena, "%s_%u", name, module->kernels.count));
 }
 
-static KernelArray *buffer_of(Lower *l, const char *name, Dtype dtype, bool is_output) {
+KernelArray *schedule_buffer(Lower *l, const char *name, Dtype dtype, bool is_output) {
     KernelArray *array = kernel_buffer(l->kernel, name, dtype_part(dtype), is_output);
     array->is_pairs = dtype_is_complex(dtype);
     return array;
@@ -39,17 +40,17 @@ static void declare_inputs(Lower *l, IrNode *const *operands) {
     l->inputs = ARENA_ARRAY(l->arena, KernelArray *, count);
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++) {
-        l->inputs[i] = buffer_of(l, "x", ir_dtype(l->region->parameters.items[i]), false);
-        l->inputs[i]->is_pointwise = !is_strided(operands[i]);
+        l->inputs[i] = schedule_buffer(l, "x", ir_dtype(l->region->parameters.items[i]), false);
+        l->inputs[i]->is_pointwise = !schedule_is_strided(operands[i]);
     }
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
+        for (uint32_t k = 0; schedule_is_strided(operands[i]) && k < ir_rank(operands[i]); k++)
             l->strides[i][k] = kernel_scalar(l->kernel, "stride", DTYPE_i64);
-    l->output = buffer_of(l, "y", ir_dtype(l->region->results.items[0]), true);
+    l->output = schedule_buffer(l, "y", ir_dtype(l->region->results.items[0]), true);
 }
 
 /* Scalars were added while lowering: the output goes back to the end. */
-static void output_last(Lower *l) {
+void schedule_output_last(Lower *l) {
     KernelParameter output = {0};
     uint32_t next = 0, count = l->kernel->parameters.count;
     for (uint32_t i = 0; i < count; i++) {
@@ -62,7 +63,7 @@ static void output_last(Lower *l) {
     l->kernel->parameters.items[next] = output;
 }
 
-static void count_uses(Lower *l, const IrRegion *region) {
+void schedule_count_uses(Lower *l, const IrRegion *region) {
     for (uint32_t i = 0; i < region->nodes.count; i++)
         for (uint32_t k = 0; k < region->nodes.items[i]->operand_count; k++)
             l->uses[region->nodes.items[i]->operands[k]->id]++;
@@ -82,7 +83,7 @@ static bool same_text(const IrText *a, const IrText *b) {
     return a->bytes.count == b->bytes.count && !memcmp(a->bytes.items, b->bytes.items, a->bytes.count);
 }
 
-static uint32_t add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
+uint32_t schedule_add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
     IrText text = kernel_text(arena, kernel);
     for (uint32_t i = 0; i < module->kernels.count; i++) {
         IrText other = kernel_text(arena, module->kernels.items[i]);
@@ -96,7 +97,7 @@ static uint32_t add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
 /* ---- launches
  * ------------------------------------------------------------------------------------------------- */
 
-static IrNode *stride_of(IrBuilder *b, IrNode *tensor, int64_t axis) {
+IrNode *schedule_stride_of(IrBuilder *b, IrNode *tensor, int64_t axis) {
     IrType type = {.kind = IR_TENSOR, .dtype = DTYPE_i64};
     return ir_build(b, &(IrNodeSpec){.op = OP_stride,
                                      .operands = &tensor,
@@ -107,14 +108,14 @@ static IrNode *stride_of(IrBuilder *b, IrNode *tensor, int64_t axis) {
                                      .result_count = 1});
 }
 
-static IrNode *host_scalar(IrRewrite *rewrite, const IrNode *old) {
+IrNode *schedule_host_scalar(IrRewrite *rewrite, const IrNode *old) {
     if (ir_is_const(old))
         return ir_const(&rewrite->builder, ir_dtype(old), (uint64_t)old->attributes[0]);
     return ir_rewrite_value(rewrite, old);
 }
 
-static IrNode *host_part(IrRewrite *rewrite, const LowerScalar *scalar) {
-    IrNode *made = host_scalar(rewrite, scalar->node);
+IrNode *schedule_host_part(IrRewrite *rewrite, const LowerScalar *scalar) {
+    IrNode *made = schedule_host_scalar(rewrite, scalar->node);
     if (!dtype_is_complex(ir_dtype(made)))
         return made;
     return ir_unary(&rewrite->builder, scalar->part ? OP_imag : OP_real, made);
@@ -133,13 +134,13 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
         vec_push(arena, &all, operands[i]);
     for (uint32_t i = 0; i < old->operand_count; i++)
         for (int64_t k = 0; l->strides[i][0] && k < ir_rank(operands[i]); k++)
-            vec_push(arena, &all, stride_of(&rewrite->builder, operands[i], k));
+            vec_push(arena, &all, schedule_stride_of(&rewrite->builder, operands[i], k));
     for (uint32_t i = 0; i < l->scalars.count; i++)
-        vec_push(arena, &all, host_part(rewrite, &l->scalars.items[i]));
+        vec_push(arena, &all, schedule_host_part(rewrite, &l->scalars.items[i]));
     IrType type = old->types[0];
     IrNode *dims[IR_MAX_RANK];
     for (uint32_t k = 0; k < type.rank; k++)
-        dims[k] = host_scalar(rewrite, type.dims[k]);
+        dims[k] = schedule_host_scalar(rewrite, type.dims[k]);
     type.dims = dims;
     bool is_update = l->space.is_update;
     int64_t attributes[3] = {kernel, -1, is_update ? update_base(l->region) : 0};
@@ -160,18 +161,19 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     PassContext *context = rewrite->context;
     IrModule *module = rewrite->builder.function->module;
     Lower l = {.arena = context->arena, .region = old->regions[0]};
-    l.kernel = kernel_new(module->arena, module->names, kernel_name(module, l.region));
+    l.kernel = kernel_new(module->arena, module->names, schedule_kernel_name(module, l.region));
     l.kernel->span = old->span;
     l.space = fuse_space(l.region);
     l.uses = ARENA_ARRAY(l.arena, uint32_t, l.region->function->node_count);
     l.reduced = ARENA_ARRAY(l.arena, KernelVariable *, l.region->function->node_count);
-    count_uses(&l, l.region);
+    schedule_count_uses(&l, l.region);
     declare_inputs(&l, operands);
     lower_open(&l, &l.kernel->body, NULL);
     lower_nest(&l);
     lower_stream(&l);
-    output_last(&l);
-    IrNode *launch = build_launch(rewrite, old, operands, &l, add_kernel(context->arena, module, l.kernel));
+    schedule_output_last(&l);
+    uint32_t number = schedule_add_kernel(context->arena, module, l.kernel);
+    IrNode *launch = build_launch(rewrite, old, operands, &l, number);
     if (context->annotate)
         launch->cost = pass_launch_cost(old, &l);
     return launch;

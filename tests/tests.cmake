@@ -106,6 +106,12 @@ gmx_test(program_runner sh tests/check_runner.sh $<TARGET_FILE:run_programs>)
 if(TARGET gmx AND EXISTS ${root}/tests/lang)
   gmx_test(programs run_programs $<TARGET_FILE:gmx> tests/lang)
   set_tests_properties(programs PROPERTIES PROCESSORS 2)
+  # Matrix products by each way that there is.
+  foreach(way "GMX_PRODUCT=own" "GMX_PRODUCT=plain" "GMX_PRODUCT=library" "GMX_OPENBLAS=none")
+    string(REGEX REPLACE ".*=" "products_" name ${way})
+    gmx_test(${name} run_programs $<TARGET_FILE:gmx> tests/lang/products)
+    set_tests_properties(${name} PROPERTIES PROCESSORS 2 ENVIRONMENT ${way})
+  endforeach()
 endif()
 
 # Random programs against the reference evaluator; `./dev fuzz programs` runs more of them.

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include "codegen/llvm/backend.h"
+#include "ir/text.h"
 #include <dlfcn.h>
 #include <link.h>
 #include <stdio.h>
@@ -143,6 +144,11 @@ static void backend_destroy(Backend *backend) {
     for (uint32_t i = 0; i < backend->table_count; i++)
         free(backend->tables[i]);
     free(backend->tables);
+    for (LazyKernel *lazy = backend->lazy, *next; lazy; lazy = next) {
+        next = lazy->next;
+        free(lazy->text);
+        free(lazy);
+    }
     free(backend->runtime_archive);
     free(backend->loaded);
     pthread_mutex_destroy(&backend->lock);
@@ -224,12 +230,53 @@ static bool need_kernel(Compilation *c, const Kernel *kernel, int64_t number) {
     return true;
 }
 
+static gmxrt_kernel make_lazy(gmxrt_lazy_kernel *lazy, int32_t only_if_cached);
+
+static bool add_lazy(Compilation *c, const Digest *key, const char *symbol, const IrText *text) {
+    LazyKernel *made = calloc(1, sizeof *made);
+    if (!made || !(made->text = strndup(text->bytes.items, text->bytes.count))) {
+        free(made);
+        return failed(c, "", "memory cannot be had");
+    }
+    made->lazy.make = make_lazy;
+    made->backend = c->backend;
+    made->key = *key;
+    made->next = c->backend->lazy;
+    c->backend->lazy = made;
+    char *message = NULL;
+    if (!jit_define(c->backend->jit, symbol, &made->lazy, &message)) {
+        failed(c, "", message);
+        free(message);
+        return false;
+    }
+    return loaded_add(c->backend, key, made) || failed(c, "", "memory cannot be had");
+}
+
+/* Gives a kernel that may never run a symbol: of its gmxrt_lazy_kernel. */
+static bool need_lazy(Compilation *c, const Kernel *kernel, int64_t number) {
+    if (c->symbols[number])
+        return true;
+    IrText text = {.arena = &c->arena};
+    const IrWriter writer = ir_text_writer(&text);
+    kernel_print(kernel, &writer);
+    Digester digester;
+    digest_begin(&digester);
+    digest_add(&digester, text.bytes.items, text.bytes.count);
+    Digest code = digest_end(&digester), key = combine(&c->backend->configuration, 'z', &code);
+    char symbol[SYMBOL_SIZE];
+    symbol_of(&key, 'z', symbol);
+    c->symbols[number] = arena_copy_text(&c->arena, symbol, strlen(symbol));
+    return loaded_find(c->backend, &key) || add_lazy(c, &key, symbol, &text);
+}
+
 static bool need_kernels(Compilation *c, const IrRegion *region) {
     for (uint32_t i = 0; i < region->nodes.count; i++) {
         const IrNode *node = region->nodes.items[i];
-        if (node->op == OP_launch &&
-            !need_kernel(c, c->module->kernels.items[node->attributes[0]], node->attributes[0]))
-            return false;
+        for (uint32_t k = 0; k < host_kernel_count(node); k++)
+            if (node->attributes[k] >= 0 &&
+                !(host_kernel_is_lazy(node, k) ? need_lazy : need_kernel)(
+                    c, c->module->kernels.items[node->attributes[k]], node->attributes[k]))
+                return false;
         for (uint32_t k = 0; k < node->region_count; k++)
             if (!need_kernels(c, node->regions[k]))
                 return false;
@@ -366,6 +413,44 @@ static CompiledFunction backend_compile(Backend *backend, IrModule *module, uint
         diag_error(sink, DIAG_E0502, (Span){0}, "`%s` cannot be compiled: %s", name, c.message);
     }
     return (CompiledFunction)c.entry;
+}
+
+/* ---- kernels that are compiled late -------------------------------------------------------------------- */
+static bool compile_lazy(Compilation *c, LazyKernel *lazy, bool only_if_cached) {
+    CompileJob job = {.key = lazy->key};
+    void *code = NULL;
+    symbol_of(&job.key, 'k', job.symbol);
+    if (lazy->was_missed || !load_cached(c, &job.key, job.symbol, &code)) {
+        lazy->was_missed = true;
+        if (only_if_cached)
+            return false;
+        Interner names;
+        DiagSink sink;
+        interner_init(&names, &c->arena);
+        diag_init(&sink, &c->arena);
+        job.kernel = kernel_parse(&c->arena, &names, &sink, lazy->text, strlen(lazy->text), 0);
+        if (!job.kernel)
+            return false;
+        compile_jobs(&c->backend->target, c->backend->machines, &job, 1);
+        if (!add_object(c, &job, &code))
+            return false;
+        c->backend->statistics.kernels_compiled++;
+    }
+    __atomic_store_n(&lazy->lazy.code, (gmxrt_kernel)code, __ATOMIC_RELEASE);
+    return true;
+}
+
+static gmxrt_kernel make_lazy(gmxrt_lazy_kernel *asked, int32_t only_if_cached) {
+    LazyKernel *lazy = (LazyKernel *)asked;
+    ArenaGuard guard = {.fail_at = 0};
+    Compilation c = {.backend = lazy->backend};
+    arena_init(&c.arena, &guard);
+    pthread_mutex_lock(&lazy->backend->lock);
+    if (!asked->code && setjmp(guard.target) == 0)
+        compile_lazy(&c, lazy, only_if_cached);
+    pthread_mutex_unlock(&lazy->backend->lock);
+    arena_free(&c.arena);
+    return __atomic_load_n(&asked->code, __ATOMIC_ACQUIRE);
 }
 
 static BackendStatistics backend_statistics(const Backend *backend) {

@@ -13,6 +13,15 @@ typedef struct LoadedCode { /* open addressing by key; address NULL: free */
     void *address;
 } LoadedCode;
 
+typedef struct LazyKernel { /* compiled when the runtime asks for it */
+    gmxrt_lazy_kernel lazy; /* first: `make` gets its address */
+    struct LazyKernel *next;
+    Backend *backend;
+    Digest key;
+    bool was_missed; /* it is not in the disk cache */
+    char *text;      /* of the kernel, malloc'ed */
+} LazyKernel;
+
 struct Backend {
     LlvmTarget target;
     TargetMachines machines[COMPILE_WORKERS];
@@ -22,6 +31,7 @@ struct Backend {
     pthread_mutex_t lock;
     LoadedCode *loaded;
     uint32_t loaded_count, loaded_capacity;
+    LazyKernel *lazy;
     void **tables; /* constants of thunks, freed with the back end */
     uint32_t table_count, table_capacity;
     BackendStatistics statistics;

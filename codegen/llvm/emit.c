@@ -80,6 +80,38 @@ static bool emit_job(Emission *e, CompileJob *job, LLVMValueRef table) {
     return true;
 }
 
+static bool emit_kernel(Emission *e, int64_t number, uint32_t variant, const char **symbols) {
+    if (symbols[number])
+        return true;
+    CompileJob job = {.kernel = e->module->kernels.items[number]};
+    Digest text = compile_kernel_key(job.kernel);
+    char hex[DIGEST_HEX];
+    digest_hex(&text, hex);
+    snprintf(job.symbol, sizeof job.symbol, "gmxk_%.16s_v%u", hex, variant);
+    symbols[number] = arena_copy_text(&e->arena, job.symbol, strlen(job.symbol));
+    return LLVMGetNamedFunction(e->unit.module, job.symbol) || emit_job(e, &job, NULL);
+}
+
+/* A gmxrt_lazy_kernel whose code is there from the start. */
+static bool emit_lazy(Emission *e, int64_t number, uint32_t variant, const char **symbols) {
+    if (symbols[number])
+        return true;
+    if (!emit_kernel(e, number, variant, symbols))
+        return false;
+    LLVMValueRef function = LLVMGetNamedFunction(e->unit.module, symbols[number]);
+    symbols[number] = arena_format(&e->arena, "%s_lazy", symbols[number]);
+    if (LLVMGetNamedGlobal(e->unit.module, symbols[number]))
+        return true;
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(e->unit.context, 0);
+    LLVMTypeRef i64 = LLVMInt64TypeInContext(e->unit.context);
+    LLVMValueRef fields[] = {function, LLVMConstNull(pointer), LLVMConstNull(i64)};
+    LLVMValueRef value = LLVMConstStructInContext(e->unit.context, fields, 3, false);
+    LLVMValueRef lazy = LLVMAddGlobal(e->unit.module, LLVMTypeOf(value), symbols[number]);
+    LLVMSetInitializer(lazy, value);
+    LLVMSetLinkage(lazy, LLVMInternalLinkage);
+    return true;
+}
+
 /* Emits the kernels that a region launches, each once per variant. */
 static bool emit_kernels(Emission *e, const IrRegion *region, uint32_t variant, const char **symbols) {
     for (uint32_t i = 0; i < region->nodes.count; i++) {
@@ -87,16 +119,10 @@ static bool emit_kernels(Emission *e, const IrRegion *region, uint32_t variant, 
         for (uint32_t k = 0; k < node->region_count; k++)
             if (!emit_kernels(e, node->regions[k], variant, symbols))
                 return false;
-        if (node->op != OP_launch || symbols[node->attributes[0]])
-            continue;
-        CompileJob job = {.kernel = e->module->kernels.items[node->attributes[0]]};
-        Digest text = compile_kernel_key(job.kernel);
-        char hex[DIGEST_HEX];
-        digest_hex(&text, hex);
-        snprintf(job.symbol, sizeof job.symbol, "gmxk_%.16s_v%u", hex, variant);
-        symbols[node->attributes[0]] = arena_copy_text(&e->arena, job.symbol, strlen(job.symbol));
-        if (!LLVMGetNamedFunction(e->unit.module, job.symbol) && !emit_job(e, &job, NULL))
-            return false;
+        for (uint32_t k = 0; k < host_kernel_count(node); k++)
+            if (node->attributes[k] >= 0 && !(host_kernel_is_lazy(node, k) ? emit_lazy : emit_kernel)(
+                                                e, node->attributes[k], variant, symbols))
+                return false;
     }
     return true;
 }

@@ -39,6 +39,12 @@ typedef struct HostPlan {
     Digest key; /* of the canonical form: equal for functions that differ in their tables and names only */
 } HostPlan;
 
+/* The first attributes of a node that are kernel numbers (-1: none). */
+uint32_t host_kernel_count(const IrNode *node);
+/* Its symbol is that of a gmxrt_lazy_kernel. */
+bool host_kernel_is_lazy(const IrNode *node, uint32_t index);
+const char *host_kernel_symbol(const HostPlan *plan, const IrNode *node, uint32_t index);
+
 /* `profile`: every kernel and library call is measured (host_profile.c). */
 void host_plan(HostPlan *plan, const IrFunction *function, const char *const *kernel_symbols, bool profile,
                Arena *arena);

@@ -99,8 +99,7 @@ static LLVMValueRef launch_output(Host *host, const IrNode *node, uint32_t index
 }
 
 /* An operand as the kernel gets it: the address of a buffer, or the bits of a scalar. */
-static LLVMValueRef launch_operand(Host *host, const Kernel *kernel, const IrNode *node, uint32_t index) {
-    const IrNode *operand = node->operands[index];
+static LLVMValueRef launch_operand(Host *host, const Kernel *kernel, const IrNode *operand, uint32_t index) {
     const HostValue *value = host_value(host, operand);
     if (ir_rank(operand) > 0)
         return value->data;
@@ -123,6 +122,15 @@ static void fail_on_status(Host *host, const IrNode *node, LLVMValueRef status) 
     host_fail(host, next);
 }
 
+static void call_library(Host *host, const IrNode *node, const char *name, LLVMValueRef *arguments,
+                         unsigned count) {
+    LLVMValueRef status = host_call(host, name, host->i32, arguments, count);
+    /* What was interrupted inside a library function did not finish, whatever the function says. */
+    LLVMValueRef code =
+        host_load_field(host, host->i32, host->ctx, offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, code));
+    fail_on_status(host, node, LLVMBuildOr(host->build.builder, status, code, ""));
+}
+
 static void call_kernel(Host *host, const IrNode *node, LLVMValueRef const *arguments, uint32_t count) {
     for (uint32_t k = 0; k < count; k++)
         LLVMBuildStore(host->build.builder, host_to_bits(host, arguments[k]),
@@ -139,7 +147,7 @@ void host_launch(Host *host, const IrNode *node) {
     uint32_t count = node->operand_count + node->result_count;
     LLVMValueRef *arguments = ARENA_ARRAY(host->arena, LLVMValueRef, count);
     for (uint32_t k = 0; k < node->operand_count; k++)
-        arguments[k] = launch_operand(host, kernel, node, k);
+        arguments[k] = launch_operand(host, kernel, node->operands[k], k);
     HostValue *outputs = host_new_values(host, node, node->result_count);
     for (uint32_t o = 0; o < node->result_count; o++)
         arguments[node->operand_count + o] = launch_output(host, node, o, &outputs[o]);
@@ -186,6 +194,59 @@ static void lower_concat(Host *host, const IrNode *node) {
     host_profile_end(host, node, clock);
 }
 
+/* ---- products ---------------------------------------------------------------------------------------- */
+/* The address of kernel attribute `index`, or null. */
+static LLVMValueRef kernel_address(Host *host, const IrNode *node, uint32_t index) {
+    const char *symbol = host_kernel_symbol(host->plan, node, index);
+    LLVMModuleRef module = host->build.module;
+    if (!*symbol)
+        return LLVMConstNull(host->pointer);
+    bool is_lazy = host_kernel_is_lazy(node, index);
+    LLVMValueRef known = is_lazy ? LLVMGetNamedGlobal(module, symbol) : LLVMGetNamedFunction(module, symbol);
+    if (known)
+        return known;
+    LLVMTypeRef types[] = {host->pointer, host->pointer};
+    return is_lazy ? LLVMAddGlobal(module, host->i8, symbol)
+                   : LLVMAddFunction(module, symbol, LLVMFunctionType(host->i32, types, 2, false));
+}
+
+_Static_assert(KERNEL_EPILOGUE_RANGE == GMXRT_EPILOGUE_RANGE && KERNEL_EPILOGUE_MOST == GMXRT_EPILOGUE_MOST,
+               "the compiler and the runtime agree on epilogues");
+
+/* gmxrt_product(ctx, a, b, out, kernel, epilogue, arguments of the epilogue, their count, span) */
+static void lower_product_call(Host *host, const IrNode *node) {
+    HostValue *output = host_new_values(host, node, 1);
+    host_allocate(host, node, &node->types[0], output);
+    uint32_t count = 0;
+    if (node->attributes[1] >= 0) {
+        const Kernel *epilogue = host->plan->function->module->kernels.items[node->attributes[1]];
+        count = epilogue->parameters.count;
+        for (uint32_t k = GMXRT_EPILOGUE_RANGE; k < count; k++) {
+            bool is_output = k + 1 == count;
+            uint32_t given = 2 + k - GMXRT_EPILOGUE_RANGE;
+            LLVMValueRef value =
+                is_output ? output->data : launch_operand(host, epilogue, node->operands[given], k);
+            LLVMBuildStore(host->build.builder, host_to_bits(host, value),
+                           host_area(host, &host->arguments, k, sizeof(uint64_t)));
+        }
+    }
+    LLVMValueRef arguments[] = {
+        host->ctx,
+        host_describe(host, 0, &node->operands[0]->types[0], host_value(host, node->operands[0])),
+        host_describe(host, 1, &node->operands[1]->types[0], host_value(host, node->operands[1])),
+        host_describe(host, 2, &node->types[0], output),
+        kernel_address(host, node, 0),
+        kernel_address(host, node, 1),
+        host_area(host, &host->arguments, 0, sizeof(uint64_t)),
+        host_const_i64(host, count),
+        host_span(host, node)};
+    for (uint32_t k = 0; k < 2; k++)
+        host_profile_operand(host, node, arguments[1 + k]);
+    HostClock clock = host_profile_begin(host, node);
+    call_library(host, node, "gmxrt_product", arguments, 9);
+    host_profile_end(host, node, clock);
+}
+
 /* One element stored: in place, or into a copy. */
 static void lower_update(Host *host, const IrNode *node) {
     LLVMBuilderRef b = host->build.builder;
@@ -219,6 +280,10 @@ void host_library(Host *host, const IrNode *node) {
         lower_concat(host, node);
         return;
     }
+    if (node->op == OP_product) {
+        lower_product_call(host, node);
+        return;
+    }
     if (node->op == OP_gather || node->operand_count > MOST_OPERANDS ||
         node->attribute_count > MOST_OPERANDS) {
         host_unsupported(host, "`%s` has no library function", op_name(node->op));
@@ -240,11 +305,7 @@ void host_library(Host *host, const IrNode *node) {
     for (uint32_t k = 0; k < node->operand_count && node->op == OP_matmul; k++)
         host_profile_operand(host, node, arguments[1 + k]);
     HostClock clock = host_profile_begin(host, node);
-    LLVMValueRef status = host_call(host, name, host->i32, arguments, count);
-    /* What was interrupted inside a library function did not finish, whatever the function says. */
-    LLVMValueRef code =
-        host_load_field(host, host->i32, host->ctx, offsetof(gmxrt_ctx, error) + offsetof(gmxrt_error, code));
-    fail_on_status(host, node, LLVMBuildOr(host->build.builder, status, code, ""));
+    call_library(host, node, name, arguments, count);
     host_profile_end(host, node, clock);
 }
 

@@ -17,7 +17,7 @@ typedef struct KeyWalk {
 /* ---- which constants stay ---------------------------------------------------------------------------- */
 static bool stays_for_use(const IrNode *user, uint32_t position, const IrNode *constant) {
     if (ir_dtype(constant) != DTYPE_i64)
-        return user->op != OP_launch;
+        return user->op != OP_launch && user->op != OP_product;
     switch (user->op) {
     case OP_floordiv:
     case OP_mod:
@@ -50,6 +50,19 @@ static void mark_region(KeyWalk *walk, const IrRegion *region) {
     for (uint32_t i = 0; i < region->results.count; i++)
         if (ir_is_const(region->results.items[i]) && ir_dtype(region->results.items[i]) != DTYPE_i64)
             walk->literal[region->results.items[i]->id] = true;
+}
+
+/* ---- kernels that a node runs -------------------------------------------------------------------------- */
+uint32_t host_kernel_count(const IrNode *node) {
+    return node->op == OP_launch ? 1 : node->op == OP_product ? 2 : 0;
+}
+
+bool host_kernel_is_lazy(const IrNode *node, uint32_t index) {
+    return node->op == OP_product && index == 0;
+}
+
+const char *host_kernel_symbol(const HostPlan *plan, const IrNode *node, uint32_t index) {
+    return node->attributes[index] < 0 ? "" : plan->kernel_symbols[node->attributes[index]];
 }
 
 /* ---- the walk ---------------------------------------------------------------------------------------- */
@@ -123,7 +136,8 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
 static void add_profile(KeyWalk *walk, const IrNode *node) {
     const IrModule *module = walk->plan->function->module;
     bool launch = node->op == OP_launch;
-    const char *name = launch ? module->kernels.items[node->attributes[0]]->name->text : op_name(node->op);
+    const char *name =
+        launch ? module->kernels.items[node->attributes[0]]->name->text : op_user_name(node->op);
     uint64_t key = hash_text(UINT64_C(0xcbf29ce484222325),
                              launch ? walk->plan->kernel_symbols[node->attributes[0]] : name);
     if (!launch && node->operand_count)
@@ -149,10 +163,10 @@ static void add_node(KeyWalk *walk, const IrNode *node) {
         return;
     digest_add_u64(&walk->digester, node->op);
     digest_add_u64(&walk->digester, node->attribute_count);
-    bool launch = node->op == OP_launch;
-    if (launch)
-        digest_add_text(&walk->digester, walk->plan->kernel_symbols[node->attributes[0]]);
-    for (uint32_t k = launch; k < node->attribute_count; k++)
+    uint32_t kernels = host_kernel_count(node);
+    for (uint32_t k = 0; k < kernels; k++)
+        digest_add_text(&walk->digester, host_kernel_symbol(walk->plan, node, k));
+    for (uint32_t k = kernels; k < node->attribute_count; k++)
         digest_add_u64(&walk->digester, (uint64_t)node->attributes[k]);
     digest_add_u64(&walk->digester, node->operand_count);
     for (uint32_t k = 0; k < node->operand_count; k++)

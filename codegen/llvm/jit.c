@@ -54,6 +54,13 @@ static bool succeeded(LLVMErrorRef error, char **message) {
 }
 
 /* ---- creation -------------------------------------------------------------------------------------- */
+bool jit_define(Jit *jit, const char *symbol, void *address, char **message) {
+    LLVMOrcCSymbolMapPair pair = {.Name = LLVMOrcLLJITMangleAndIntern(jit->engine, symbol)};
+    pair.Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)address;
+    pair.Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported;
+    return succeeded(LLVMOrcJITDylibDefine(jit->library, LLVMOrcAbsoluteSymbols(&pair, 1)), message);
+}
+
 static bool define_runtime(Jit *jit, const gmxrt_symbol *symbols, size_t count, char **message) {
     LLVMOrcCSymbolMapPair *pairs = calloc(count ? count : 1, sizeof *pairs);
     if (!pairs) {

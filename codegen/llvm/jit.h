@@ -19,6 +19,8 @@ void jit_destroy(Jit *jit); /* all its code goes; NULL is allowed */
 /* Adds a copy of an object; `symbol`, which it defines, is linked at once when `address` is given.  When
  * linking fails the object is removed again. */
 bool jit_add(Jit *jit, const char *object, size_t length, const char *symbol, void **address, char **message);
+/* Gives data of the process a name; false after *message was set. */
+bool jit_define(Jit *jit, const char *symbol, void *address, char **message);
 /* A function that calls `code` with its own three arguments and `constants` as the fourth; NULL: no memory.
  */
 void *jit_thunk(Jit *jit, void *code, const void *constants);

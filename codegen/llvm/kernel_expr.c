@@ -290,6 +290,8 @@ void emit_prefetch(Emit *e, const KernelStatement *s) {
     Place place = find_place(e, s->array, s->indices, s->count);
     if (place.kind == PLACE_SCATTERED)
         return; /* a hint for one cache line */
+    if (LLVMIsAGetElementPtrInst(place.pointer))
+        LLVMSetIsInBounds(place.pointer, 0); /* a hint may go beyond the end */
     LLVMTypeRef overload = LLVMTypeOf(place.pointer), i32 = LLVMInt32TypeInContext(e->build.context);
     unsigned id = LLVMLookupIntrinsicID("llvm.prefetch", 13);
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->build.module, id, &overload, 1);

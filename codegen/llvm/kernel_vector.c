@@ -266,14 +266,32 @@ static void emit_general(Emit *e, VectorLoop *loop, LLVMValueRef begin, LLVMValu
     emit_tail(e, loop, begin, count);
 }
 
+/* The lanes of one vector, from index `first` on, whose index is below a bound (and that are in `also`). */
+static LLVMValueRef mask_below(Emit *e, VectorLoop *loop, LLVMValueRef below, int64_t first,
+                               LLVMValueRef also) {
+    LLVMBuilderRef b = e->build.builder;
+    LLVMTypeRef i32 = LLVMInt32TypeInContext(e->build.context);
+    LLVMValueRef numbers[MAX_LANES], limit = emit_i64(e, INT32_MAX);
+    for (unsigned lane = 0; lane < loop->lanes.width; lane++)
+        numbers[lane] = emit_i32(e, first + lane * loop->step);
+    limit = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, below, limit, ""), below, limit, "");
+    limit = LLVMBuildTrunc(b, limit, i32, "");
+    LLVMValueRef mask = LLVMBuildICmp(b, LLVMIntSLT, LLVMConstVector(numbers, loop->lanes.width),
+                                      llvm_splat(&e->build, limit, loop->lanes.width), "");
+    return also ? LLVMBuildAnd(b, mask, also, "") : mask;
+}
+
 /* Constant bounds: every vector by itself, so that registers are addressed by constants. */
 static void emit_constant(Emit *e, VectorLoop *loop, int64_t begin, int64_t trips) {
     unsigned width = loop->lanes.width;
+    LLVMValueRef below = loop->s->below ? emit_uniform(e, loop->s->below) : NULL;
     for (int64_t first = 0; first < trips; first += width) {
         LLVMValueRef active[MAX_LANES];
         for (unsigned lane = 0; lane < width; lane++)
             active[lane] = LLVMConstInt(LLVMInt1TypeInContext(e->build.context), first + lane < trips, 0);
         LLVMValueRef mask = first + width > trips ? LLVMConstVector(active, width) : NULL;
+        if (below)
+            mask = mask_below(e, loop, below, begin + first * loop->step, mask);
         emit_lanes(e, loop, emit_i64(e, begin + first * loop->step), mask, 0);
     }
 }
@@ -296,8 +314,10 @@ void emit_vector_loop(Emit *e, const KernelStatement *s) {
         trips = end <= begin ? 0 : (end - begin - 1) / loop.step + 1;
     while (trips >= 0 && loop.lanes.width > 1 && loop.lanes.width / 2 >= trips)
         loop.lanes.width /= 2;
-    bool is_constant = trips >= 0 && (scan.has_registers || trips <= loop.lanes.width) &&
+    bool is_constant = trips >= 0 && (scan.has_registers || s->below || trips <= loop.lanes.width) &&
                        trips <= MOST_VECTORS * (int64_t)loop.lanes.width;
+    if (s->below && !is_constant)
+        emit_fail(e, "a vector loop with `below` is too long");
     loop.copies = is_constant ? 1 : choose_copies(&loop);
     loop.declared = scan.declared;
     start_accumulators(e, &loop);

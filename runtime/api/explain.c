@@ -7,6 +7,7 @@
 #include "ir/text.h"
 #include "runtime/api/internal.h"
 #include "runtime/rt/blas.h"
+#include "runtime/rt/matmul.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -195,6 +196,46 @@ static const char *fact_fused(const Explainer *x, const ExplainStep *step, uint3
     return text ? text : "copies its input";
 }
 
+/* The extents and strides of a contiguous tensor, expanded to the rank of `out`; false when one is not known.
+ * A tensor whose last axes were swapped is not copied, so its columns lie in one piece. */
+static bool describe(const IrNode *tensor, uint32_t rank, gmxrt_view *view) {
+    const IrNode *stored = tensor->op == OP_permute ? tensor->operands[0] : tensor;
+    uint32_t own = ir_rank(tensor);
+    bool is_turned = stored != tensor && own > 1 && tensor->attributes[own - 1] == own - 2;
+    int64_t stride = 1;
+    *view = (gmxrt_view){.dtype = (int32_t)dtype_info[ir_dtype(tensor)].compute, .rank = (int32_t)rank};
+    for (uint32_t k = rank; k-- > 0;) {
+        uint32_t axis = k - (rank - own);
+        view->shape[k] = 1;
+        if (k >= rank - own && !ir_known_i64(ir_type(tensor)->dims[axis], &view->shape[k]))
+            return false;
+        view->strides[k] = k >= rank - own ? stride : 0;
+        stride *= view->shape[k] > 0 ? view->shape[k] : 1;
+    }
+    if (is_turned) {
+        view->strides[rank - 1] = view->shape[rank - 2];
+        view->strides[rank - 2] = 1;
+    }
+    return true;
+}
+
+/* What the runtime will choose for operands that lie as they were made. */
+static const char *product_text(const Explainer *x, const IrNode *node) {
+    gmxrt_lazy_kernel own = {0};
+    ProductCode code = {.own = &own};
+    Product product = {.code = &code};
+    uint32_t rank = ir_rank(node);
+    if (!blas_get())
+        return "cpu, compiled kernel (there is no OpenBLAS)";
+    if (!describe(node->operands[0], rank, &product.a) || !describe(node->operands[1], rank, &product.b) ||
+        !describe(node, rank, &product.out))
+        return "cpu, compiled kernel or OpenBLAS, as the shapes will be";
+    product.m = product.out.shape[rank - 2];
+    product.n = product.out.shape[rank - 1];
+    product.k = product.a.shape[rank - 1];
+    return arena_format(x->arena, "cpu, %s (%s)", product_way(&product), product_reason());
+}
+
 static const char *fact_back_end(const Explainer *x, const ExplainStep *step, uint32_t index) {
     if (index || !computes(step))
         return NULL;
@@ -202,6 +243,8 @@ static const char *fact_back_end(const Explainer *x, const ExplainStep *step, ui
         return "cpu, compiled kernel";
     if (step->node->op == OP_update)
         return "cpu, one store of the host program";
+    if (step->node->op == OP_product)
+        return product_text(x, step->node);
     bool linear = step->node->op == OP_matmul || step->node->op == OP_solve || step->node->op == OP_cholesky;
     Dtype dtype = ir_dtype(step->node);
     bool blas = linear && (dtype == DTYPE_f32 || dtype == DTYPE_f64) && blas_get();
@@ -230,7 +273,7 @@ static const char *fact_in_place(const Explainer *x, const ExplainStep *step, ui
     return arena_format(x->arena, "writes over the result of %s",
                         operand->op == OP_launch
                             ? x->function->module->kernels.items[operand->attributes[0]]->name->text
-                            : op_name(operand->op));
+                            : op_user_name(operand->op));
 }
 
 static const char *fact_separate(const Explainer *x, const ExplainStep *step, uint32_t index) {
@@ -339,7 +382,7 @@ static void write_row(const Explainer *x, IrText *text, uint32_t indent, const c
 }
 
 static const char *step_title(const Explainer *x, const ExplainStep *step) {
-    const char *type = type_text(x, &step->node->types[0]), *name = op_name(step->node->op);
+    const char *type = type_text(x, &step->node->types[0]), *name = op_user_name(step->node->op);
     switch (step->kind) {
     case EXPLAIN_KERNEL:
         return arena_format(x->arena, "kernel %s -> %s", kernel_of(x, step)->name->text, type);

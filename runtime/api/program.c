@@ -120,7 +120,7 @@ static bool host_can_save(void *user, const char *path, bool has_names, Span spa
 
 static void save_value(gmx_session *s, const ElabEffect *effect) {
     bool is_record = effect->value.kind == VALUE_RECORD;
-    const ValueTuple one = {1, (Value *)&effect->value, NULL},
+    const ValueTuple one = {.count = 1, .items = (Value *)&effect->value},
                      *values = is_record ? effect->value.tuple : &one;
     gmxrt_tensor **tensors = ARENA_ARRAY(&s->unit, gmxrt_tensor *, values->count);
     gmxrt_view *views = ARENA_ARRAY(&s->unit, gmxrt_view, values->count);

@@ -122,6 +122,27 @@ typedef struct gmxrt_view {
  * N or the batch in blocks that depend on the shape alone.  `out` may not overlap a or b. */
 int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
                      uint64_t span);
+/* Compiled kernels: nonzero after ctx->error was set.  arguments[k] holds parameter k: an address or the bits
+ * of a scalar. */
+typedef int32_t (*gmxrt_kernel)(gmxrt_ctx *ctx, const int64_t *arguments);
+/* A kernel that may not have been compiled yet.  `code` is NULL until `make`, which any thread may call, has
+ * made it; NULL: it cannot be made, or with `only_if_cached` not without compiling.  `work` is the runtime's:
+ * what was done without the code. */
+typedef struct gmxrt_lazy_kernel gmxrt_lazy_kernel;
+struct gmxrt_lazy_kernel {
+    gmxrt_kernel code;
+    gmxrt_kernel (*make)(gmxrt_lazy_kernel *lazy, int32_t only_if_cached);
+    int64_t work;
+};
+/* gmxrt_matmul into a contiguous `out`, by `own` (passes/lower_product.h) where product_choice.c prefers it
+ * or there is no library, and then, block by block, `epilogue` (or NULL) over the rows of `out`, which are
+ * numbered through all batches.  The first GMXRT_EPILOGUE_RANGE of its `count` arguments are set here: first
+ * row, end of rows, first column, end of columns.  Halves: `own` is the kernel of f32. */
+#define GMXRT_EPILOGUE_RANGE 4
+#define GMXRT_EPILOGUE_MOST  64 /* arguments */
+int32_t gmxrt_product(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
+                      gmxrt_lazy_kernel *own, gmxrt_kernel epilogue, const int64_t *arguments, int64_t count,
+                      uint64_t span);
 /* out = solve(a, b): a [..., n, n], b [..., n, k] (vectors expanded), f32 or f64.  E0304 names the pivot;
  * near singularity is a warning on ctx (see gmxrt_warning). */
 int32_t gmxrt_solve(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,

@@ -20,6 +20,8 @@ gmxrt_pool *gmx_shared_pool_v1(void);
 /* profile.c */
 void profile_free(struct gmxrt_profile *profile); /* NULL is allowed */
 
+/* library.c: the level of x86-64 that this machine and its system offer. */
+int64_t rt_cpu_level(void);
 /* machine.c: bytes of the last-level cache that the first CPU shares with others. */
 int64_t machine_cache_bytes(void);
 

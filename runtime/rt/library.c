@@ -23,9 +23,8 @@ static int64_t find_cpu_level(void) {
     return (low & 0xe6) == 0xe6 && (b7 & wide) == wide ? 4 : 3;
 }
 
-/* The level of x86-64 that this machine and its system offer.  Asked once: under a hypervisor cpuid costs
- * more than a small call. */
-static int64_t cpu_level(void) {
+/* Asked once: under a hypervisor cpuid costs more than a small call. */
+int64_t rt_cpu_level(void) {
     static atomic_int known; /* 0: not asked yet; every thread finds the same */
     int64_t level = atomic_load_explicit(&known, memory_order_relaxed);
     if (!level) {
@@ -36,7 +35,7 @@ static int64_t cpu_level(void) {
 }
 
 static const gmxrt_library_code *code_for(const gmxrt_library_function *function) {
-    int64_t level = cpu_level();
+    int64_t level = rt_cpu_level();
     for (int32_t i = 0; i < function->code_count; i++)
         if (function->code[i].level <= level)
             return &function->code[i];

@@ -23,8 +23,7 @@ static void swap_last_axes(gmxrt_view *view) {
     view->shape[c] = shape, view->strides[c] = stride;
 }
 
-/* out = a @ b as out.T = b.T @ a.T */
-static void transpose_product(Product *product) {
+void product_turn(Product *product) {
     gmxrt_view a = product->a;
     product->a = product->b;
     product->b = a;
@@ -65,8 +64,7 @@ Piece product_piece(const Product *product, int64_t task) {
     return piece;
 }
 
-/* m * n * k without overflow: large is large. */
-static int64_t work_of(const Product *product) {
+int64_t product_work(const Product *product) {
     int64_t work;
     if (__builtin_mul_overflow(product->m, product->n, &work) ||
         __builtin_mul_overflow(work, product->k, &work)) {
@@ -76,7 +74,7 @@ static int64_t work_of(const Product *product) {
 }
 
 void product_run(gmxrt_ctx *ctx, Product *product, int64_t least, gmxrt_body body) {
-    int64_t work = work_of(product);
+    int64_t work = product_work(product);
     product->split_columns = product->m < product->n && product->m < 2 * least;
     int64_t extent = product->split_columns ? product->n : product->m;
     int64_t blocks = smaller(smaller(extent / least, most_blocks), work / least_work);
@@ -189,7 +187,7 @@ static int32_t arrange_output(gmxrt_ctx *ctx, Product *product, gmxrt_buffer **o
         return 0;
     }
     if ((rows == 1 || product->m == 1) && (columns >= product->m || product->n == 1)) {
-        transpose_product(product);
+        product_turn(product);
         return 0;
     }
     *owner = gmxrt_buffer_new(ctx, gmxrt_bytes_of(out->dtype, out->rank, out->shape), span);
@@ -201,6 +199,22 @@ static int32_t arrange_output(gmxrt_ctx *ctx, Product *product, gmxrt_buffer **o
     return 0;
 }
 
+static bool takes_library(const Product *product) {
+    int32_t part = rt_dtype_part(product->out.dtype);
+    return (part == RT_f32 || part == RT_f64) && product_fits_blas(product) && blas_get();
+}
+
+static bool takes_kernel(const Product *product) {
+    return product->code && product->code->own &&
+           (product_prefers_kernel(product) || !takes_library(product));
+}
+
+const char *product_way(const Product *product) {
+    return takes_kernel(product)    ? product_is_vector(product) ? "loops for vectors" : "compiled kernel"
+           : takes_library(product) ? "OpenBLAS"
+                                    : "loops";
+}
+
 int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     gmxrt_view result = product->out;
     gmxrt_buffer *temporary = NULL;
@@ -208,10 +222,9 @@ int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
         return 1;
     }
     join_batches(product);
-    int32_t dtype = product->out.dtype;
-    int32_t part = rt_dtype_part(dtype);
-    bool library = (part == RT_f32 || part == RT_f64) && product_fits_blas(product) && blas_get();
-    int32_t failed = library ? product_by_blas(ctx, product, span) : product_by_loops(ctx, product, span);
+    int32_t failed = takes_kernel(product)    ? product_by_kernel(ctx, product, span)
+                     : takes_library(product) ? product_by_blas(ctx, product, span)
+                                              : product_by_loops(ctx, product, span);
     if (!failed && temporary) {
         gmxrt_view from = result;
         from.data = temporary->data;
@@ -222,27 +235,45 @@ int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
     return failed;
 }
 
-int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
-                     uint64_t span) {
+static int32_t compute(gmxrt_ctx *ctx, Product *product, uint64_t span) {
+    if (product->k == 0) {
+        product->blocks = 1;
+        product->block = product->m;
+        gmxrt_parallel_for(ctx, zero_body, product, product->batches, 1);
+        return 0;
+    }
+    if (product->out.dtype == RT_f16 || product->out.dtype == RT_bf16) {
+        return product_in_f32(ctx, product, span);
+    }
+    return product_compute(ctx, product, span);
+}
+
+int32_t gmxrt_product(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
+                      gmxrt_lazy_kernel *own, gmxrt_kernel epilogue, const int64_t *arguments, int64_t count,
+                      uint64_t span) {
     if (check(ctx, a, b, out, span) != 0) {
         return 1;
     }
-    Product product = {.a = linalg_expand(a, out), .b = linalg_expand(b, out), .out = *out};
+    if (view_size(out) == 0) {
+        return 0;
+    }
+    int32_t failed = 0;
+    ProductCode code = {own, epilogue, arguments, count, &failed};
+    Product product = {.a = linalg_expand(a, out), .b = linalg_expand(b, out), .out = *out, .code = &code};
     product.m = out->shape[out->rank - 2];
     product.n = out->shape[out->rank - 1];
     product.k = a->shape[a->rank - 1];
     product.batches = shape_product(out->rank - 2, out->shape);
-    if (view_size(out) == 0) {
-        return 0;
+    if (compute(ctx, &product, span) != 0) {
+        return 1;
     }
-    if (product.k == 0) {
-        product.blocks = 1;
-        product.block = product.m;
-        gmxrt_parallel_for(ctx, zero_body, &product, product.batches, 1);
-        return 0;
+    if (!product.is_finished) {
+        product_finish_all(ctx, &product, out);
     }
-    if (out->dtype == RT_f16 || out->dtype == RT_bf16) {
-        return product_in_f32(ctx, &product, span);
-    }
-    return product_compute(ctx, &product, span);
+    return __atomic_load_n(&failed, __ATOMIC_RELAXED);
+}
+
+int32_t gmxrt_matmul(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, const gmxrt_view *out,
+                     uint64_t span) {
+    return gmxrt_product(ctx, a, b, out, NULL, NULL, NULL, 0, span);
 }

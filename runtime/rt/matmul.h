@@ -4,6 +4,15 @@
 
 #include "runtime/rt/gmxrt.h"
 
+/* What the compiler gives: see gmxrt_product.  `failed` is set by the epilogue, on any thread. */
+typedef struct ProductCode {
+    gmxrt_lazy_kernel *own;
+    gmxrt_kernel epilogue;    /* or NULL */
+    const int64_t *arguments; /* of the epilogue */
+    int64_t count;
+    int32_t *failed;
+} ProductCode;
+
 /* One product per batch: out [m, n] = a [m, k] @ b [k, n]; strides are in elements.  `out` has
  * unit stride along n.  The work is cut into `tasks` = batches * blocks pieces of `block` rows (or
  * columns, if `split_columns`), which depends on the shape alone. */
@@ -12,7 +21,20 @@ typedef struct Product {
     int64_t m, n, k;
     int64_t batches, blocks, block;
     bool split_columns;
+    const ProductCode *code; /* the compiler's kernels, or NULL */
+    bool is_turned;          /* out is the transposed of what the epilogue sees */
+    bool is_finished;        /* the epilogue has run on all of out */
 } Product;
+
+/* The arguments of a kernel in order (passes/lower_product.h). */
+typedef struct ProductCall {
+    const char *a, *b, *ahead;
+    int64_t batches, m, n, k;
+    int64_t a_batch, a_row, a_column, b_batch, b_row, b_column, c_batch, c_row;
+    int64_t a_step, ahead_row, resume;
+    char *c;
+} ProductCall;
+_Static_assert(sizeof(ProductCall) == 19 * sizeof(int64_t), "a kernel's arguments are words");
 
 /* One piece: the addresses of its operands and its extents. */
 typedef struct Piece {
@@ -33,6 +55,30 @@ bool product_fits_blas(const Product *product);
 int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span);
 /* f16 and bf16: widened to f32, multiplied and accumulated there, rounded once. */
 int32_t product_in_f32(gmxrt_ctx *ctx, Product *product, uint64_t span);
+/* out = a @ b as out.T = b.T @ a.T */
+void product_turn(Product *product);
+/* By the compiler's kernel or what has the same bits (product.c); `out` has unit stride along n. */
+int32_t product_by_kernel(gmxrt_ctx *ctx, Product *product, uint64_t span);
+/* A kernel of the runtime (product_plain.c), NULL for complex numbers and bool: for vectors, and for work
+ * that is not worth compiling for. */
+gmxrt_kernel product_plain(int32_t dtype);
+/* A product with a vector, which needs no tiles. */
+bool product_is_vector(const Product *product);
+/* Multiply-adds; large is large. */
+int64_t product_work(const Product *product);
+/* Which way it goes, for people: "OpenBLAS", "compiled kernel", "loops of the runtime". */
+const char *product_way(const Product *product);
+const char *product_reason(void);
+/* GMX_PRODUCT=own: always the compiled kernel, =plain: never; neither is ever by the library. */
+bool product_is_compiled_always(void);
+bool product_is_compiled_never(void);
+/* Would that be faster than the library? (product_choice.c) */
+bool product_prefers_kernel(const Product *product);
+/* Runs the epilogue, if there is one, over rows and columns of `out` as the program sees it. */
+void product_finish(gmxrt_ctx *ctx, const Product *product, int64_t first_row, int64_t rows,
+                    int64_t first_column, int64_t columns);
+/* The same over all of `out`, in parallel. */
+void product_finish_all(gmxrt_ctx *ctx, const Product *product, const gmxrt_view *out);
 /* Any layout of `out`, by whichever way is there. */
 int32_t product_compute(gmxrt_ctx *ctx, Product *product, uint64_t span);
 

@@ -44,6 +44,7 @@ bool product_fits_blas(const Product *product) {
 
 typedef struct Call {
     Product product; /* first: product_run hands it to the body */
+    gmxrt_ctx *ctx;
     const Blas *blas;
     Operand a, b;
     int ldc;
@@ -52,6 +53,18 @@ typedef struct Call {
 /* 1 and 0 as both complex dtypes read them. */
 static const float one_c64[2] = {1, 0}, zero_c64[2] = {0, 0};
 static const double one_c128[2] = {1, 0}, zero_c128[2] = {0, 0};
+
+/* The epilogue over what task number `task` has computed. */
+static void finish_piece(const Call *call, int64_t task, const Piece *piece) {
+    const Product *product = &call->product;
+    int64_t first = task % product->blocks * product->block, batch = task / product->blocks;
+    int64_t row = product->split_columns ? 0 : first, column = product->split_columns ? first : 0;
+    if (product->is_turned) { /* a row of out is a column here */
+        product_finish(call->ctx, product, row, piece->m, batch * product->n + column, piece->n);
+    } else {
+        product_finish(call->ctx, product, batch * product->m + row, piece->m, column, piece->n);
+    }
+}
 
 static void gemm_body(void *arguments, int64_t begin, int64_t end) {
     const Call *call = arguments;
@@ -74,6 +87,7 @@ static void gemm_body(void *arguments, int64_t begin, int64_t end) {
                               (const double *)piece.a, call->a.leading, (const double *)piece.b,
                               call->b.leading, 0.0, (double *)piece.out, call->ldc);
         }
+        finish_piece(call, task, &piece);
     }
 }
 
@@ -102,6 +116,7 @@ static void gemv_body(void *arguments, int64_t begin, int64_t end) {
                               call->a.leading, (const double *)piece.b, step, 0.0, (double *)piece.out,
                               call->ldc);
         }
+        finish_piece(call, task, &piece);
     }
 }
 
@@ -122,6 +137,7 @@ static void make_column(Product *product) {
     transpose_view(&product->out);
     product->m = product->n;
     product->n = 1;
+    product->is_turned = true;
 }
 
 /* BLAS needs a positive step; 0 (a repeated element) and a reversed vector are packed. */
@@ -136,7 +152,7 @@ int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span) {
         make_column(product);
     }
     bool vector = product->n == 1;
-    Call call = {.blas = blas_get()};
+    Call call = {.ctx = ctx, .blas = blas_get()};
     int32_t failed = 0;
     if (!describe(&product->a, &call.a)) {
         failed = product_pack(ctx, &product->a, &packed_a, span);
@@ -151,6 +167,7 @@ int32_t product_by_blas(gmxrt_ctx *ctx, Product *product, uint64_t span) {
         call.ldc = (int)(product->m == 1 ? product->n : step);
         call.product = *product;
         product_run(ctx, &call.product, vector ? GEMV_ROWS : GEMM_ROWS, vector ? gemv_body : gemm_body);
+        product->is_finished = true;
     }
     gmxrt_buffer_release(packed_a);
     gmxrt_buffer_release(packed_b);

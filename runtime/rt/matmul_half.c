@@ -67,7 +67,13 @@ int32_t product_in_f32(gmxrt_ctx *ctx, Product *product, uint64_t span) {
         product->out.data = out->data;
         view_make_contiguous(&product->out);
         gmxrt_view wide = product->out;
+        ProductCode code = product->code ? *product->code : (ProductCode){0};
+        code.epilogue = NULL; /* it wants the rounded product */
+        const ProductCode *given = product->code;
+        product->code = given ? &code : NULL;
         failed = product_compute(ctx, product, span) || narrow(ctx, &wide, scratch, &result, span);
+        product->code = given;
+        product->is_finished = false;
     }
     gmxrt_buffer_release(a);
     gmxrt_buffer_release(b);

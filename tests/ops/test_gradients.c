@@ -144,6 +144,7 @@ static const struct {
     {OP_matmul,
      NULL,
      {"t @ t.T", "t[0] @ t[1]", "t @ t[1]", "t[:, 0] @ t", "reshape(t, (2, 2, 3)) @ t[:, :2]"}},
+    {OP_product, "made of a matmul after gradients are", {NULL}},
     {OP_solve, NULL, {"solve(t[:, :3] + 3.0 * eye(3), t)", "solve(t[:, 1:] + 4.0 * eye(3), t[:, 0])"}},
     {OP_cholesky, NULL, {"cholesky(t @ t.T + eye(3))"}},
     {OP_sort, NULL, {"sort(t, axis=0)", "sort(t)", "sort(t, descending=true)"}},

@@ -1,0 +1,244 @@
+/* Trees: the tensors in a tuple, record or layer, their paths, and what is done with all of them. */
+#include "frontend/elab_builtin.h"
+#include "frontend/elab_text.h"
+
+bool elab_is_tree(Value value) {
+    return value.kind == VALUE_TUPLE || value.kind == VALUE_RECORD || value.kind == VALUE_LAYER;
+}
+
+static const char *path_of_item(Elaborator *e, const char *path, const ValueTuple *tuple, uint32_t i) {
+    const char *dot = *path ? "." : "";
+    return tuple->names ? arena_format(e->arena, "%s%s%s", path, dot, tuple->names[i]->text)
+                        : arena_format(e->arena, "%s%s%u", path, dot, i);
+}
+
+/* The role of what is in item i of a tree that has this role itself. */
+static LayerRole role_of_item(const ValueTuple *tuple, uint32_t i, LayerRole role) {
+    return tuple->layer && role != ROLE_STATE ? (LayerRole)tuple->layer->roles[i] : role;
+}
+
+/* Tensors that a layer was made with, or computed when it was made, are no leaves; its sub-layers are. */
+static bool is_leaf(const ValueTuple *parent, LayerRole role, Value value) {
+    Dtype dtype;
+    return elab_dtype_of(value, &dtype) &&
+           (!parent || !parent->layer || role == ROLE_PARAM || role == ROLE_STATE);
+}
+
+static void collect(Elaborator *e, const ValueTuple *parent, LayerRole role, const char *path, Value value,
+                    LeafList *out) {
+    if (is_leaf(parent, role, value))
+        vec_push(e->arena, out, ((Leaf){path, value, role}));
+    if (!elab_is_tree(value))
+        return;
+    for (uint32_t i = 0; i < value.tuple->count; i++)
+        collect(e, value.tuple, role_of_item(value.tuple, i, role), path_of_item(e, path, value.tuple, i),
+                value.tuple->items[i], out);
+}
+
+void elab_leaves(Elaborator *e, Value tree, LeafList *out) {
+    collect(e, NULL, ROLE_LET, "", tree, out);
+}
+
+typedef struct Replacement {
+    const Value *values;
+    uint32_t next;
+    bool drops_others; /* `()` stands for what is no leaf, and for leaves that are not to be trained */
+} Replacement;
+
+static bool is_trained(Value value, LayerRole role) {
+    Dtype dtype;
+    return role != ROLE_STATE && elab_dtype_of(value, &dtype) && dtype_is_float(dtype);
+}
+
+static Value replaced(Elaborator *e, const ValueTuple *parent, LayerRole role, Value value, Replacement *r) {
+    if (elab_is_tree(value)) {
+        ValueTuple *tuple = elab_tuple_like(e, value.tuple);
+        for (uint32_t i = 0; i < tuple->count; i++)
+            tuple->items[i] =
+                replaced(e, value.tuple, role_of_item(value.tuple, i, role), value.tuple->items[i], r);
+        value.tuple = tuple;
+        if (value.kind == VALUE_LAYER)
+            value.instance = NULL; /* which has the leaves that it had */
+        return value;
+    }
+    if (is_leaf(parent, role, value) && (!r->drops_others || is_trained(value, role)))
+        return r->values[r->next++];
+    return r->drops_others ? (Value){.kind = VALUE_TUPLE, .tuple = elab_tuple(e, 0)} : value;
+}
+
+Value elab_with_leaves(Elaborator *e, Value tree, const Value *values) {
+    Replacement r = {.values = values};
+    return replaced(e, NULL, ROLE_LET, tree, &r);
+}
+
+Value elab_trained_form(Elaborator *e, Value tree, const Value *values) {
+    Replacement r = {.values = values, .drops_others = true};
+    return replaced(e, NULL, ROLE_LET, tree, &r);
+}
+
+void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out) {
+    LeafList all = {0};
+    elab_leaves(e, tree, &all);
+    for (uint32_t i = 0; i < all.count; i++)
+        if (is_trained(all.items[i].value, all.items[i].role))
+            vec_push(e->arena, out, all.items[i]);
+}
+
+/* ---- builtins ---------------------------------------------------------------------------------------- */
+
+static bool takes_tree(Elaborator *e, const char *name, Value value, Span span) {
+    Dtype dtype;
+    if (elab_is_tree(value) || elab_dtype_of(value, &dtype))
+        return true;
+    if (!value_is(value, VALUE_POISON))
+        elab_fail(e, DIAG_E0201, span, "`%s` takes tensors, tuples, records and layers, not %s", name,
+                  elab_kind_text(e, value));
+    return false;
+}
+
+/* trainable(net): the same tree with `()` for all that is not trained. */
+Value builtin_trainable(Elaborator *e, BuiltinCall *call) {
+    LeafList leaves = {0};
+    if (!takes_tree(e, "trainable", call->values[0], call->spans[0]))
+        return elab_poison();
+    elab_trained_leaves(e, call->values[0], &leaves);
+    Value *values = ARENA_ARRAY(e->arena, Value, leaves.count);
+    for (uint32_t i = 0; i < leaves.count; i++)
+        values[i] = leaves.items[i].value;
+    return elab_trained_form(e, call->values[0], values);
+}
+
+/* tree_leaves(tree): a tuple of its float tensors; of a layer, of its parameters. */
+Value builtin_tree_leaves(Elaborator *e, BuiltinCall *call) {
+    LeafList leaves = {0};
+    if (!takes_tree(e, "tree_leaves", call->values[0], call->spans[0]))
+        return elab_poison();
+    elab_trained_leaves(e, call->values[0], &leaves);
+    ValueTuple *tuple = elab_tuple(e, leaves.count);
+    for (uint32_t i = 0; i < leaves.count; i++)
+        tuple->items[i] = leaves.items[i].value;
+    return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
+}
+
+/* The leaves of each tree; false after reporting that one has others than the first. */
+static bool matching_leaves(Elaborator *e, BuiltinCall *call, const ValueTuple *trees, LeafList *lists) {
+    for (uint32_t k = 0; k < trees->count; k++) {
+        if (!takes_tree(e, "tree_map", trees->items[k], call->rest[k].span))
+            return false;
+        elab_trained_leaves(e, trees->items[k], &lists[k]);
+        uint32_t i = 0;
+        while (i < lists[k].count && i < lists[0].count &&
+               !strcmp(lists[k].items[i].path, lists[0].items[i].path))
+            i++;
+        if (i == lists[k].count && i == lists[0].count)
+            continue;
+        elab_fail(e, DIAG_E0203, call->rest[k].span, "the trees differ: one has `%s`, the other has `%s`",
+                  i < lists[0].count ? lists[0].items[i].path : "nothing more",
+                  i < lists[k].count ? lists[k].items[i].path : "nothing more");
+        return false;
+    }
+    return true;
+}
+
+/* tree_map(f, tree, …): the first tree with f(leaf, …) for each leaf, given those of all the trees. */
+Value builtin_tree_map(Elaborator *e, BuiltinCall *call) {
+    const ValueTuple *trees = call->values[1].tuple;
+    LeafList *lists = ARENA_ARRAY(e->arena, LeafList, trees->count), all = {0};
+    if (!trees->count)
+        return elab_fail(e, DIAG_E0204, call->span, "`tree_map` takes a function and at least one tree");
+    if (!matching_leaves(e, call, trees, lists))
+        return elab_poison();
+    elab_leaves(e, trees->items[0], &all);
+    Value *values = ARENA_ARRAY(e->arena, Value, all.count);
+    for (uint32_t i = 0, k = 0; i < all.count; i++) {
+        values[i] = all.items[i].value;
+        if (!is_trained(all.items[i].value, all.items[i].role))
+            continue;
+        Argument *arguments = ARENA_ARRAY(e->arena, Argument, trees->count);
+        for (uint32_t t = 0; t < trees->count; t++)
+            arguments[t] = (Argument){.value = lists[t].items[k].value, .span = call->rest[t].span};
+        k++;
+        values[i] = elab_strengthen(elab_call_value(e, call->values[0], arguments, trees->count, call->span));
+        Dtype dtype;
+        if (value_is(values[i], VALUE_POISON))
+            return values[i];
+        if (!elab_dtype_of(values[i], &dtype))
+            return elab_fail(e, DIAG_E0201, call->span,
+                             "`tree_map` needs a function that gives a tensor, not %s",
+                             elab_kind_text(e, values[i]));
+    }
+    return elab_with_leaves(e, trees->items[0], values);
+}
+
+/* ---- tables -------------------------------------------------------------------------------------------- */
+
+static void add_text(TextBuilder *t, const char *text) {
+    text_builder_add(t, text, strlen(text));
+}
+
+Value elab_known_size(Elaborator *e, Value size) {
+    int64_t known;
+    if (size.kind == VALUE_SLOT && size.slot->has_value)
+        return elab_int(e, size.slot->value);
+    return size.kind == VALUE_TENSOR && ir_known_i64(size.node, &known) ? elab_int(e, known) : size;
+}
+
+static void add_size(TextBuilder *t, Value size, Span span) {
+    int64_t known;
+    Value exact = elab_known_size(t->e, size);
+    if (elab_constant_int(exact, &known))
+        add_text(t, arena_format(t->e->arena, "%lld", (long long)known));
+    else
+        text_builder_add_value(t, elab_strengthen(exact), NULL, 0, span);
+}
+
+static void add_leaf(TextBuilder *t, const Leaf *leaf, Span span) {
+    Elaborator *e = t->e;
+    Dtype dtype;
+    uint32_t rank;
+    elab_dtype_of(leaf->value, &dtype);
+    elab_rank_of(leaf->value, &rank);
+    add_text(t, arena_format(e->arena, "\n  %s  %s", leaf->path, dtype_name(dtype)));
+    Value shape = elab_shape(e, leaf->value);
+    for (uint32_t k = 0; k < rank; k++) {
+        add_text(t, k ? ", " : "[");
+        add_size(t, shape.tuple->items[k], span);
+    }
+    add_text(t, rank ? "]  " : "  ");
+    add_size(t, value_weak(ir_size(&e->b, elab_node(e, leaf->value).node)), span);
+    if (leaf->role == ROLE_STATE)
+        add_text(t, "  state");
+}
+
+static Value parameter_count(Elaborator *e, const LeafList *leaves) {
+    IrNode *count = ir_const_i64(&e->b, 0);
+    for (uint32_t i = 0; i < leaves->count; i++)
+        if (leaves->items[i].role == ROLE_PARAM) {
+            IrNode *size = ir_size(&e->b, elab_node(e, leaves->items[i].value).node);
+            Value known = elab_known_size(e, value_weak(size));
+            count = ir_binary(&e->b, OP_add, count, elab_node(e, known).node);
+        }
+    return value_weak(count);
+}
+
+/* "MLP(64, 10): 9098 parameters", then one line for each tensor: path, type, count. */
+Value elab_layer_table(Elaborator *e, Value layer, Span span) {
+    TextBuilder t = {.e = e};
+    LeafList leaves = {0};
+    elab_leaves(e, layer, &leaves);
+    add_text(&t, elab_layer_text(e, layer.tuple));
+    add_text(&t, ": ");
+    add_size(&t, parameter_count(e, &leaves), span);
+    add_text(&t, " parameters");
+    for (uint32_t i = 0; i < leaves.count; i++)
+        add_leaf(&t, &leaves.items[i], span);
+    return text_builder_value(&t);
+}
+
+/* parameters(net): that text. */
+Value builtin_parameters(Elaborator *e, BuiltinCall *call) {
+    if (call->values[0].kind != VALUE_LAYER)
+        return elab_fail(e, DIAG_E0201, call->spans[0], "`parameters` lists those of a layer, not of %s",
+                         elab_kind_text(e, call->values[0]));
+    return elab_layer_table(e, call->values[0], call->span);
+}
