@@ -32,6 +32,11 @@ ComplexParts complex_tanh(const ComplexBuilder *c, ComplexParts x);
 ComplexParts complex_sine(const ComplexBuilder *c, IrNode *x, IrNode *y);
 ComplexParts complex_cosine(const ComplexBuilder *c, IrNode *x, IrNode *y);
 
+/* Inverse functions (passes/complex_inverse.c). */
+ComplexParts complex_asin(const ComplexBuilder *c, ComplexParts x);
+ComplexParts complex_acos(const ComplexBuilder *c, ComplexParts x);
+ComplexParts complex_atanh(const ComplexBuilder *c, ComplexParts x);
+
 /* ---- real nodes ---------------------------------------------------------------------------------------- */
 static inline IrNode *real_op1(const ComplexBuilder *c, Op op, IrNode *x) {
     return ir_unary(c->b, op, x);

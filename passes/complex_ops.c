@@ -194,6 +194,35 @@ static ComplexParts pass_complex_tan(const ComplexBuilder *c, const ComplexParts
     return (ComplexParts){turned.im, real_op1(c, OP_neg, turned.re)};
 }
 
+static ComplexParts pass_complex_asin(const ComplexBuilder *c, const ComplexParts *x) {
+    return complex_asin(c, x[0]);
+}
+
+static ComplexParts pass_complex_acos(const ComplexBuilder *c, const ComplexParts *x) {
+    return complex_acos(c, x[0]);
+}
+
+/* atan(x + iy) = -i atanh(i (x + iy)), and so asinh from asin */
+static ComplexParts pass_complex_atan(const ComplexBuilder *c, const ComplexParts *x) {
+    ComplexParts turned = complex_atanh(c, (ComplexParts){real_op1(c, OP_neg, x[0].im), x[0].re});
+    return (ComplexParts){turned.im, real_op1(c, OP_neg, turned.re)};
+}
+
+static ComplexParts pass_complex_asinh(const ComplexBuilder *c, const ComplexParts *x) {
+    ComplexParts turned = complex_asin(c, (ComplexParts){real_op1(c, OP_neg, x[0].im), x[0].re});
+    return (ComplexParts){turned.im, real_op1(c, OP_neg, turned.re)};
+}
+
+/* i acos(z) or -i acos(z), whichever has a real part that is not negative. */
+static ComplexParts pass_complex_acosh(const ComplexBuilder *c, const ComplexParts *x) {
+    ComplexParts angle = complex_acos(c, x[0]);
+    return (ComplexParts){real_op1(c, OP_abs, angle.im), real_op2(c, OP_copysign, angle.re, x[0].im)};
+}
+
+static ComplexParts pass_complex_atanh(const ComplexBuilder *c, const ComplexParts *x) {
+    return complex_atanh(c, x[0]);
+}
+
 /* ---- powers -------------------------------------------------------------------------------------------- */
 
 /* A real whole exponent below 100 that is the same everywhere. */

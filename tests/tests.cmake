@@ -167,6 +167,7 @@ endif()
 gmx_test(includes sh tests/check_includes.sh)
 gmx_test(format sh tests/check_format.sh)
 gmx_test(lines sh tests/count_lines.sh)
+gmx_test(coverage sh tests/check_coverage.sh)
 
 # IR in, IR out: tests/passes/<pass>/*.gmxir, run by tests/run_passes.c.
 add_executable(run_passes ${root}/tests/run_passes.c)

@@ -35,13 +35,16 @@ def sign(x):
 
 UNARY = {"neg": np.negative, "abs": np.abs, "sign": sign, "round": np.rint, "sqrt": np.sqrt, "exp": np.exp, "log": np.log,
          "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "expm1": np.expm1, "log1p": np.log1p, "exp2": np.exp2,
-         "log2": np.log2, "log10": np.log10, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "conj": np.conj,
+         "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
+         "atanh": np.arctanh, "log2": np.log2, "log10": np.log10, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "conj": np.conj,
          "angle": np.angle, "real": np.real, "imag": np.imag, "square": np.square, "isnan": np.isnan,
          "isinf": np.isinf, "isfinite": np.isfinite, "bool": lambda x: x.astype(bool)}
 BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "eq": np.equal, "ne": np.not_equal,
           "pow": np.power}
 EXACT = {"neg", "round", "conj", "real", "imag", "add", "sub", "eq", "ne", "isnan", "isinf", "isfinite", "bool"}
 # Where the C library is not what Annex G asks for, or NumPy not what it says of itself, only finite operands count.
+# Of a NaN the standard leaves much open; infinities, zeros and both sides of the branch cuts count.
+NUMBERS = {"asin", "acos", "atan", "asinh", "acosh", "atanh"}
 FINITE = {"expm1", "log1p", "exp2", "log2", "log10", "pow", "square"}
 
 
@@ -73,6 +76,10 @@ def operands_of(name, arity, dtype):
         other = combined(list(own.standard_normal((40, 2)) * 3), dtype)
         rows += list(zip(combined(list(map(tuple, small)), dtype), other))
         columns = [np.array([row[k] for row in rows], dtype) for k in range(2)]
+    if name in NUMBERS:
+        cuts = [(v, z) for v in (1.5, -1.5, 1 - 1e-7, 1 + 1e-7, -1 - 1e-7, 3e5, -1e-5) for z in (0.0, -0.0, 1e-6, -1e-6)]
+        columns = [np.concatenate([columns[0], combined(cuts, dtype), combined([c[::-1] for c in cuts], dtype)])]
+        columns = [columns[0][~np.isnan(columns[0])]]
     if name in FINITE:
         keep = np.all([np.isfinite(c) for c in columns], axis=0)
         if name == "log1p":

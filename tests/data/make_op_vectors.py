@@ -151,7 +151,7 @@ def dtypes(op, name, rule, in_complex, arity, function):
 def main():
     casts()
     os.makedirs("tests/data/ops/dtypes", exist_ok=True)
-    row = re.compile(r'^OP([123])\(\s*(\w+),\s*(\w+),\s*(\w+),.*?"((?:[^"\\]|\\.)*)",\s*"([^"]*)",\s*"[^"]*"\s*\)')
+    row = re.compile(r'^OP([123])\(\s*(\w+),\s*(\w+),\s*(\w+),.*?"((?:[^"\\]|\\.)*)",\s*"([^"]*)",.*"[^"]*"\s*\)')
     intrinsic = re.compile(r'INTRINSIC\("[^"]*"\)')
     for line in open("ir/ops.def", encoding="utf-8"):
         found = row.match(intrinsic.sub("INTRINSIC", line))
