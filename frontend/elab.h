@@ -328,6 +328,8 @@ void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out);
 Value elab_with_leaves(Elaborator *e, Value tree, const Value *values);
 /* The tree with its trained leaves replaced, and `()` for everything else: the form of a gradient. */
 Value elab_trained_form(Elaborator *e, Value tree, const Value *values);
+/* The tree with its trained leaves in another dtype. */
+Value elab_cast_tree(Elaborator *e, Value tree, Dtype dtype, Span span);
 /* A size as a constant where it is known by now, else unchanged. */
 Value elab_known_size(Elaborator *e, Value size);
 Value elab_layer_table(Elaborator *e, Value layer, Span span); /* a string: what is printed for a layer */

@@ -84,6 +84,21 @@ void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out) {
             vec_push(e->arena, out, all.items[i]);
 }
 
+Value elab_cast_tree(Elaborator *e, Value tree, Dtype dtype, Span span) {
+    LeafList leaves = {0};
+    elab_leaves(e, tree, &leaves);
+    Value *values = ARENA_ARRAY(e->arena, Value, leaves.count);
+    for (uint32_t i = 0; i < leaves.count; i++) {
+        const Leaf *leaf = &leaves.items[i];
+        values[i] = is_trained(leaf->value, leaf->role)
+                        ? elab_convert(e, leaf->value, dtype, span, "what is converted")
+                        : leaf->value;
+        if (value_is(values[i], VALUE_POISON))
+            return values[i];
+    }
+    return elab_with_leaves(e, tree, values);
+}
+
 /* ---- builtins ---------------------------------------------------------------------------------------- */
 
 static bool takes_tree(Elaborator *e, const char *name, Value value, Span span) {
