@@ -303,11 +303,19 @@ static void find_name(void *context, const AstNode *node) {
     search->found = search->found || (node->kind == AST_NAME && node->name == search->name);
 }
 
+static bool has_parameter(const AstNode *function, Name name) {
+    AstList parameters = ast_declaration_parameters(function);
+    for (uint32_t i = 0; i < parameters.count; i++)
+        if (parameters.items[i]->name == name)
+            return true;
+    return false;
+}
+
 static bool methods_use(const LayerClass *layer, Name name) {
     NameSearch search = {.name = name};
     AstList members = ast_layer_members(layer->node);
     for (uint32_t i = 0; i < members.count; i++)
-        if (members.items[i]->kind == AST_FUNCTION)
+        if (members.items[i]->kind == AST_FUNCTION && !has_parameter(members.items[i], name))
             elab_walk(members.items[i], find_name, &search);
     return search.found;
 }
