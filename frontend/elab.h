@@ -344,6 +344,13 @@ LayerCall elab_layer_enter(Elaborator *e, const Closure *method);
 void elab_layer_leave(Elaborator *e, const Closure *method, LayerCall call);
 const LayerClass *elab_find_layer(Elaborator *e, Name name); /* of the program or the library; or NULL */
 
+/* ---- elab_sequence.c ----------------------------------------------------------------------------------- */
+Value elab_sequence_count(Value sequence);
+Value elab_sequence_source(Value sequence);
+Value elab_sequence_item(Elaborator *e, Value sequence, IrNode *index, Span span);
+bool elab_sequence_has_bar(Value sequence);
+void elab_sequence_show(Elaborator *e, Value sequence, IrNode *done); /* that `done` items are done */
+
 /* ---- elab_tree.c: the tensors of a tuple, record or layer, with their paths ------------------------------
  */
 typedef struct Leaf {

@@ -109,6 +109,7 @@ bool elab_same_value(Value a, Value b) {
     case VALUE_STRING:
         return a.length == b.length && !memcmp(a.text, b.text, a.length);
     case VALUE_RANGE:
+    case VALUE_SEQUENCE:
     case VALUE_TUPLE:
     case VALUE_RECORD:
     case VALUE_TEXT:

@@ -457,6 +457,8 @@ Value builtin_is_complex(Elaborator *e, BuiltinCall *call) {
 Value builtin_len(Elaborator *e, BuiltinCall *call) {
     if (call->values[0].kind == VALUE_TUPLE)
         return elab_int(e, call->values[0].tuple->count);
+    if (call->values[0].kind == VALUE_SEQUENCE)
+        return elab_sequence_count(call->values[0]);
     Value shape = field(e, call, "shape");
     if (shape.kind != VALUE_TUPLE)
         return shape;
