@@ -347,6 +347,13 @@ void elab_layer_leave(Elaborator *e, const Closure *method, LayerCall call);
 Value elab_layer_of_type(Elaborator *e, const AstNode *type, Value seed);
 const LayerClass *elab_find_layer(Elaborator *e, Name name); /* of the program or the library; or NULL */
 
+/* ---- elab_sequence.c ----------------------------------------------------------------------------------- */
+Value elab_sequence_count(Value sequence);
+Value elab_sequence_source(Value sequence);
+Value elab_sequence_item(Elaborator *e, Value sequence, IrNode *index, Span span);
+bool elab_sequence_has_bar(Value sequence);
+void elab_sequence_show(Elaborator *e, Value sequence, IrNode *done); /* that `done` items are done */
+
 /* ---- elab_tree.c: the tensors of a tuple, record or layer, with their paths ------------------------------
  */
 typedef struct Leaf {
@@ -364,6 +371,8 @@ void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out);
 Value elab_with_leaves(Elaborator *e, Value tree, const Value *values);
 /* The tree with its trained leaves replaced, and `()` for everything else: the form of a gradient. */
 Value elab_trained_form(Elaborator *e, Value tree, const Value *values);
+/* The tree with its trained leaves in another dtype. */
+Value elab_cast_tree(Elaborator *e, Value tree, Dtype dtype, Span span);
 /* A size as a constant where it is known by now, else unchanged. */
 Value elab_known_size(Elaborator *e, Value size);
 Value elab_layer_table(Elaborator *e, Value layer, Span span); /* a string: what is printed for a layer */

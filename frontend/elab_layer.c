@@ -263,7 +263,8 @@ static Value member_value(Elaborator *e, const AstNode *type, const AstNode *exp
             arguments[i] = (Argument){.value = given[i], .span = span};
         value = elab_call_value(e, value, arguments, 3, span);
     }
-    if (!type || value_is(value, VALUE_POISON))
+    /* `None`: this instance has no such member */
+    if (!type || value_is(value, VALUE_POISON) || value_is(value, VALUE_NONE))
         return elab_strengthen(value);
     value = filled(e, value, shape, dtype, span);
     return elab_declared(e, type, value, e->scope, span, name, false);

@@ -45,7 +45,8 @@ static void scan_declaration(BodyScan *scan, const AstNode *node, Scope *environ
 static void scan_name(BodyScan *scan, Name name) {
     Elaborator *e = scan->e;
     static const char *const drawing[] = {"rand", "randn", "seed"};
-    scan->prints = scan->prints || name_is(name, "print") || name_is(name, "help");
+    scan->prints = scan->prints || name_is(name, "print") || name_is(name, "report") ||
+                   name_is(name, "progress") || name_is(name, "help");
     for (size_t i = 0; i < sizeof drawing / sizeof *drawing; i++)
         scan->draws = scan->draws || name_is(name, drawing[i]);
     Binding *binding = elab_lookup(e, name, NULL);
@@ -87,8 +88,13 @@ static void scan_effects(void *context, const AstNode *node) {
         scan_name(context, node->name);
 }
 
-static BodyScan scan_body(Elaborator *e, const AstNode *condition, const AstNode *body) {
+/* `over`: what the loop runs over, if that can print or draw. */
+static BodyScan scan_body(Elaborator *e, const AstNode *condition, const AstNode *body, const Value *over) {
     BodyScan scan = {.e = e};
+    if (over && over->kind == VALUE_SEQUENCE) {
+        scan.prints = elab_sequence_has_bar(*over);
+        scan_value(&scan, elab_sequence_source(*over));
+    }
     elab_walk(body, scan_assignments, &scan);
     if (e->loop_return && elab_has_return(body)) {
         carry(&scan, e->loop_return->returned);
@@ -117,8 +123,9 @@ typedef struct Carried {
     NodeList parameters;
 } Carried;
 
-static Carried carried_begin(Elaborator *e, const AstNode *condition, const AstNode *body) {
-    Carried c = {.scan = scan_body(e, condition, body)};
+static Carried carried_begin(Elaborator *e, const AstNode *condition, const AstNode *body,
+                             const Value *over) {
+    Carried c = {.scan = scan_body(e, condition, body, over)};
     c.values = ARENA_ARRAY(e->arena, Value, c.scan.carried.count);
     for (uint32_t i = 0; i < c.scan.carried.count; i++)
         c.values[i] = elab_flatten(e, c.scan.carried.items[i]->value, &c.initial);
@@ -231,31 +238,50 @@ static void unrolled_for(Elaborator *e, const AstNode *node, const ValueTuple *t
     }
 }
 
-static void counted_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNode *end, IrNode *tensor) {
+typedef struct Run { /* of the index of a `for` */
+    IrNode *begin, *end;
+    Value over; /* a TENSOR or SEQUENCE whose items are meant; else the index itself is */
+} Run;
+
+static void run_body(Elaborator *e, const AstNode *node, const Run *run, IrNode *index) {
+    Value item = value_weak(index);
+    if (run->over.kind == VALUE_TENSOR)
+        item = value_tensor(elab_first_axis_item(e, run->over.node, index));
+    if (run->over.kind == VALUE_SEQUENCE) {
+        elab_at(e, ast_for_iterable(node)->span);
+        if (elab_sequence_has_bar(run->over))
+            elab_sequence_show(e, run->over, index);
+        item = elab_sequence_item(e, run->over, index, ast_for_iterable(node)->span);
+    }
+    loop_body(e, node, item);
+}
+
+static void counted_for(Elaborator *e, const AstNode *node, const Run *run) {
     Snapshot before = elab_snapshot(e);
-    Carried c = carried_begin(e, NULL, ast_for_body(node));
+    Carried c = carried_begin(e, NULL, ast_for_body(node), &run->over);
     IrRegion *outer = e->b.region, *body = elab_enter_region(e);
     IrNode *index = ir_parameter(&e->b, NULL, DTYPE_i64, 0, NULL, NULL);
     carried_parameters(e, &c);
-    loop_body(e, node, tensor ? value_tensor(elab_first_axis_item(e, tensor, index)) : value_weak(index));
+    run_body(e, node, run, index);
     bool ok = carried_results(e, &c, NULL, elab_mark(node));
     e->b.region = outer;
     elab_at(e, elab_mark(node));
-    IrNode *loop =
-        ok && c.initial.count ? ir_for(&e->b, begin, end, c.initial.items, c.initial.count, body) : NULL;
+    IrNode *loop = ok && c.initial.count
+                       ? ir_for(&e->b, run->begin, run->end, c.initial.items, c.initial.count, body)
+                       : NULL;
     carried_end(e, &c, loop, &before);
 }
 
 /* The same where the body may return: the index is one more variable of a `while`. */
-static void stopping_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNode *end, IrNode *tensor) {
+static void stopping_for(Elaborator *e, const AstNode *node, const Run *run) {
     Snapshot before = elab_snapshot(e);
-    Carried c = carried_begin(e, NULL, ast_for_body(node));
+    Carried c = carried_begin(e, NULL, ast_for_body(node), &run->over);
     IrRegion *outer = e->b.region, *condition = elab_enter_region(e);
-    vec_push(e->arena, &c.initial, begin);
+    vec_push(e->arena, &c.initial, run->begin);
     carried_parameters(e, &c);
     IrNode *index = c.parameters.items[c.parameters.count - 1];
     IrNode *returned = elab_node(e, e->loop_return->returned->value).node;
-    IrNode *goes_on = ir_binary(&e->b, OP_logical_and, ir_binary(&e->b, OP_lt, index, end),
+    IrNode *goes_on = ir_binary(&e->b, OP_logical_and, ir_binary(&e->b, OP_lt, index, run->end),
                                 ir_unary(&e->b, OP_logical_not, returned));
     ir_set_results(&e->b, &goes_on, 1);
     e->b.region = outer;
@@ -263,7 +289,7 @@ static void stopping_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNo
     carried_parameters(e, &c);
     index = c.parameters.items[c.parameters.count - 1];
     elab_set(e, e->loop_return->returned, elab_constant(DTYPE_bool, 0, false)); /* the condition says so */
-    loop_body(e, node, tensor ? value_tensor(elab_first_axis_item(e, tensor, index)) : value_weak(index));
+    run_body(e, node, run, index);
     IrNode *next = ir_binary(&e->b, OP_add, index, ir_const_i64(&e->b, 1));
     bool ok = carried_results(e, &c, next, elab_mark(node));
     e->b.region = outer;
@@ -272,11 +298,11 @@ static void stopping_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNo
     carried_end(e, &c, loop, &before);
 }
 
-static void run_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNode *end, IrNode *tensor) {
+static void run_for(Elaborator *e, const AstNode *node, const Run *run) {
     if (e->loop_return && elab_has_return(ast_for_body(node)))
-        stopping_for(e, node, begin, end, tensor);
+        stopping_for(e, node, run);
     else
-        counted_for(e, node, begin, end, tensor);
+        counted_for(e, node, run);
 }
 
 Value elab_for(Elaborator *e, const AstNode *node) {
@@ -286,11 +312,19 @@ Value elab_for(Elaborator *e, const AstNode *node) {
         loop_body(e, node, over);
         return unit;
     }
-    if (over.kind == VALUE_RANGE) {
-        run_for(e, node, elab_node(e, over.tuple->items[0]).node, elab_node(e, over.tuple->items[1]).node,
-                NULL);
-    } else if (over.kind == VALUE_TUPLE) {
+    IrNode *zero = ir_const_i64(&e->b, 0);
+    if (over.kind == VALUE_TUPLE) {
         unrolled_for(e, node, over.tuple);
+    } else if (over.kind == VALUE_RANGE) {
+        run_for(e, node,
+                &(Run){.begin = elab_node(e, over.tuple->items[0]).node,
+                       .end = elab_node(e, over.tuple->items[1]).node});
+    } else if (over.kind == VALUE_SEQUENCE) {
+        IrNode *count = elab_node(e, elab_sequence_count(over)).node;
+        run_for(e, node, &(Run){zero, count, over});
+        elab_at(e, iterable->span);
+        if (elab_sequence_has_bar(over))
+            elab_sequence_show(e, over, count);
     } else {
         over = elab_tensor(e, over, iterable->span, "what `for` runs over");
         if (value_is(over, VALUE_POISON))
@@ -300,7 +334,7 @@ Value elab_for(Elaborator *e, const AstNode *node) {
                       elab_type_text(e, over));
             return unit;
         }
-        run_for(e, node, ir_const_i64(&e->b, 0), ir_dim(&e->b, over.node, 0), over.node);
+        run_for(e, node, &(Run){zero, ir_dim(&e->b, over.node, 0), over});
     }
     return unit;
 }
@@ -329,7 +363,7 @@ static IrNode *while_condition(Elaborator *e, const AstNode *node) {
 
 Value elab_while(Elaborator *e, const AstNode *node) {
     Snapshot before = elab_snapshot(e);
-    Carried c = carried_begin(e, ast_while_condition(node), ast_while_body(node));
+    Carried c = carried_begin(e, ast_while_condition(node), ast_while_body(node), NULL);
     IrRegion *outer = e->b.region, *condition = elab_enter_region(e);
     carried_parameters(e, &c);
     bool ok = while_condition(e, ast_while_condition(node)) != NULL;

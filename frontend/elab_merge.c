@@ -43,9 +43,18 @@ void elab_restore(Elaborator *e, const Snapshot *snapshot) {
  * ------------------------------------------------------------------------------------------------ */
 
 /* The numbers that a layer was made with are a part of its type: no loop or branch changes them. */
+static bool is_numbers(Value value) {
+    if (value.kind != VALUE_TUPLE)
+        return elab_is_scalar(value);
+    for (uint32_t i = 0; i < value.tuple->count; i++)
+        if (!is_numbers(value.tuple->items[i]))
+            return false;
+    return true;
+}
+
 static bool is_fixed(const ValueTuple *tuple, uint32_t i) {
     return tuple->layer && (tuple->layer->roles[i] == ROLE_ARGUMENT || tuple->layer->roles[i] == ROLE_LET) &&
-           elab_is_scalar(tuple->items[i]);
+           is_numbers(tuple->items[i]);
 }
 
 Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
@@ -100,6 +109,7 @@ bool elab_same_value(Value a, Value b) {
     case VALUE_STRING:
         return a.length == b.length && !memcmp(a.text, b.text, a.length);
     case VALUE_RANGE:
+    case VALUE_SEQUENCE:
     case VALUE_TUPLE:
     case VALUE_RECORD:
     case VALUE_TEXT:

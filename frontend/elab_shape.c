@@ -424,7 +424,17 @@ Value builtin_cast(Elaborator *e, BuiltinCall *call) {
     Dtype dtype;
     if (!elab_dtype_argument(e, call->values[1], call->spans[1], &dtype))
         return elab_poison();
+    if (elab_is_tree(call->values[0]))
+        return elab_cast_tree(e, call->values[0], dtype, call->spans[0]);
     return elab_convert(e, call->values[0], dtype, call->spans[0], "what is converted");
+}
+
+Value builtin_is_function(Elaborator *e, BuiltinCall *call) {
+    (void)e;
+    ValueKind kind = call->values[0].kind;
+    bool is_function = kind == VALUE_FUNCTION || kind == VALUE_BUILTIN || kind == VALUE_MAPPED ||
+                       kind == VALUE_DERIVATIVE || kind == VALUE_LAYER || kind == VALUE_CLASS;
+    return elab_constant(DTYPE_bool, is_function, false);
 }
 
 Value builtin_float_dtype(Elaborator *e, BuiltinCall *call) {
@@ -447,6 +457,8 @@ Value builtin_is_complex(Elaborator *e, BuiltinCall *call) {
 Value builtin_len(Elaborator *e, BuiltinCall *call) {
     if (call->values[0].kind == VALUE_TUPLE)
         return elab_int(e, call->values[0].tuple->count);
+    if (call->values[0].kind == VALUE_SEQUENCE)
+        return elab_sequence_count(call->values[0]);
     Value shape = field(e, call, "shape");
     if (shape.kind != VALUE_TUPLE)
         return shape;

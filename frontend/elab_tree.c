@@ -12,29 +12,37 @@ static const char *path_of_item(Elaborator *e, const char *path, const ValueTupl
                         : arena_format(e->arena, "%s%s%u", path, dot, i);
 }
 
-/* The role of what is in item i of a tree that has this role itself. */
-static LayerRole role_of_item(const ValueTuple *tuple, uint32_t i, LayerRole role) {
-    return tuple->layer && role != ROLE_STATE ? (LayerRole)tuple->layer->roles[i] : role;
+typedef struct Place { /* of a value in a tree */
+    LayerRole role;
+    bool is_in_layer, is_in_state;
+} Place;
+
+static Place place_of_item(const ValueTuple *tuple, uint32_t i, Place place) {
+    if (!tuple->layer)
+        return place;
+    LayerRole role = (LayerRole)tuple->layer->roles[i];
+    return (Place){role, true, place.is_in_state || role == ROLE_STATE};
 }
 
 /* Tensors that a layer was made with, or computed when it was made, are no leaves; its sub-layers are. */
-static bool is_leaf(LayerRole role, Value value) {
+static bool is_leaf(Place place, Value value) {
     Dtype dtype;
-    return role != ROLE_ARGUMENT && role != ROLE_LET && elab_dtype_of(value, &dtype);
+    return elab_dtype_of(value, &dtype) &&
+           (!place.is_in_layer || place.role == ROLE_PARAM || place.role == ROLE_STATE);
 }
 
-static void collect(Elaborator *e, LayerRole role, const char *path, Value value, LeafList *out) {
-    if (is_leaf(role, value))
-        vec_push(e->arena, out, ((Leaf){path, value, role}));
+static void collect(Elaborator *e, Place place, const char *path, Value value, LeafList *out) {
+    if (is_leaf(place, value))
+        vec_push(e->arena, out, ((Leaf){path, value, place.is_in_state ? ROLE_STATE : place.role}));
     if (!elab_is_tree(value))
         return;
     for (uint32_t i = 0; i < value.tuple->count; i++)
-        collect(e, role_of_item(value.tuple, i, role), path_of_item(e, path, value.tuple, i),
+        collect(e, place_of_item(value.tuple, i, place), path_of_item(e, path, value.tuple, i),
                 value.tuple->items[i], out);
 }
 
 void elab_leaves(Elaborator *e, Value tree, LeafList *out) {
-    collect(e, ROLE_OUTSIDE, "", tree, out);
+    collect(e, (Place){.role = ROLE_OUTSIDE}, "", tree, out);
 }
 
 typedef struct Replacement {
@@ -48,29 +56,30 @@ static bool is_trained(Value value, LayerRole role) {
     return role != ROLE_STATE && elab_dtype_of(value, &dtype) && dtype_is_float(dtype);
 }
 
-static Value replaced(Elaborator *e, LayerRole role, Value value, Replacement *r) {
+static Value replaced(Elaborator *e, Place place, Value value, Replacement *r) {
     if (elab_is_tree(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
         for (uint32_t i = 0; i < tuple->count; i++)
-            tuple->items[i] = replaced(e, role_of_item(value.tuple, i, role), value.tuple->items[i], r);
+            tuple->items[i] = replaced(e, place_of_item(value.tuple, i, place), value.tuple->items[i], r);
         value.tuple = tuple;
         if (value.kind == VALUE_LAYER)
             value.instance = NULL; /* which has the leaves that it had */
         return value;
     }
-    if (is_leaf(role, value) && (!r->drops_others || is_trained(value, role)))
+    LayerRole role = place.is_in_state ? ROLE_STATE : place.role;
+    if (is_leaf(place, value) && (!r->drops_others || is_trained(value, role)))
         return r->values[r->next++];
     return r->drops_others ? (Value){.kind = VALUE_TUPLE, .tuple = elab_tuple(e, 0)} : value;
 }
 
 Value elab_with_leaves(Elaborator *e, Value tree, const Value *values) {
     Replacement r = {.values = values};
-    return replaced(e, ROLE_OUTSIDE, tree, &r);
+    return replaced(e, (Place){.role = ROLE_OUTSIDE}, tree, &r);
 }
 
 Value elab_trained_form(Elaborator *e, Value tree, const Value *values) {
     Replacement r = {.values = values, .drops_others = true};
-    return replaced(e, ROLE_OUTSIDE, tree, &r);
+    return replaced(e, (Place){.role = ROLE_OUTSIDE}, tree, &r);
 }
 
 void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out) {
@@ -79,6 +88,21 @@ void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out) {
     for (uint32_t i = 0; i < all.count; i++)
         if (is_trained(all.items[i].value, all.items[i].role))
             vec_push(e->arena, out, all.items[i]);
+}
+
+Value elab_cast_tree(Elaborator *e, Value tree, Dtype dtype, Span span) {
+    LeafList leaves = {0};
+    elab_leaves(e, tree, &leaves);
+    Value *values = ARENA_ARRAY(e->arena, Value, leaves.count);
+    for (uint32_t i = 0; i < leaves.count; i++) {
+        const Leaf *leaf = &leaves.items[i];
+        values[i] = is_trained(leaf->value, leaf->role)
+                        ? elab_convert(e, leaf->value, dtype, span, "what is converted")
+                        : leaf->value;
+        if (value_is(values[i], VALUE_POISON))
+            return values[i];
+    }
+    return elab_with_leaves(e, tree, values);
 }
 
 /* ---- builtins ---------------------------------------------------------------------------------------- */
@@ -117,24 +141,51 @@ Value builtin_tree_leaves(Elaborator *e, BuiltinCall *call) {
     return (Value){.kind = VALUE_TUPLE, .tuple = tuple};
 }
 
+/* False after reporting that the leaves of a tree are others than those of the first. */
+static bool same_leaves(Elaborator *e, const LeafList *first, const LeafList *other, Span span) {
+    uint32_t i = 0;
+    while (i < other->count && i < first->count && !strcmp(other->items[i].path, first->items[i].path))
+        i++;
+    if (i == other->count && i == first->count)
+        return true;
+    elab_fail(e, DIAG_E0203, span, "the trees differ: one has `%s`, the other has `%s`",
+              i < first->count ? first->items[i].path : "nothing more",
+              i < other->count ? other->items[i].path : "nothing more");
+    return false;
+}
+
 /* The leaves of each tree; false after reporting that one has others than the first. */
 static bool matching_leaves(Elaborator *e, BuiltinCall *call, const ValueTuple *trees, LeafList *lists) {
     for (uint32_t k = 0; k < trees->count; k++) {
         if (!takes_tree(e, "tree_map", trees->items[k], call->rest[k].span))
             return false;
         elab_trained_leaves(e, trees->items[k], &lists[k]);
-        uint32_t i = 0;
-        while (i < lists[k].count && i < lists[0].count &&
-               !strcmp(lists[k].items[i].path, lists[0].items[i].path))
-            i++;
-        if (i == lists[k].count && i == lists[0].count)
-            continue;
-        elab_fail(e, DIAG_E0203, call->rest[k].span, "the trees differ: one has `%s`, the other has `%s`",
-                  i < lists[0].count ? lists[0].items[i].path : "nothing more",
-                  i < lists[k].count ? lists[k].items[i].path : "nothing more");
-        return false;
+        if (!same_leaves(e, &lists[0], &lists[k], call->rest[k].span))
+            return false;
     }
     return true;
+}
+
+/* tree_where(condition, a, b): where(condition, …) of every tensor, states and integers too. */
+Value builtin_tree_where(Elaborator *e, BuiltinCall *call) {
+    LeafList lists[2] = {{0}};
+    for (int k = 0; k < 2; k++) {
+        if (!takes_tree(e, "tree_where", call->values[k + 1], call->spans[k + 1]))
+            return elab_poison();
+        elab_leaves(e, call->values[k + 1], &lists[k]);
+    }
+    if (!same_leaves(e, &lists[0], &lists[1], call->spans[2]))
+        return elab_poison();
+    Value *values = ARENA_ARRAY(e->arena, Value, lists[0].count);
+    for (uint32_t i = 0; i < lists[0].count; i++) {
+        Argument arguments[3] = {{.value = call->values[0], .span = call->spans[0]},
+                                 {.value = lists[0].items[i].value, .span = call->spans[1]},
+                                 {.value = lists[1].items[i].value, .span = call->spans[2]}};
+        values[i] = elab_call_builtin(e, elab_find_builtin("where"), arguments, 3, call->span);
+        if (value_is(values[i], VALUE_POISON))
+            return values[i];
+    }
+    return elab_with_leaves(e, call->values[1], values);
 }
 
 /* tree_map(f, tree, …): the first tree with f(leaf, …) for each leaf, given those of all the trees. */

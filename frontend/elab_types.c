@@ -232,6 +232,8 @@ const char *elab_type_text(Elaborator *e, Value value) {
         return "fn";
     case VALUE_RANGE:
         return "range";
+    case VALUE_SEQUENCE:
+        return "sequence";
     case VALUE_UNIT:
         return "nothing";
     default:

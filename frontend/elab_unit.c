@@ -128,6 +128,16 @@ static ElabSlot *result_slot(Elaborator *e, IrNode *node, Name name) {
     return slot;
 }
 
+static Value outlive(Elaborator *e, Value value, Name name);
+
+/* What a function captured; the scopes of files have nothing of a unit that is not a global. */
+static void outlive_scope(Elaborator *e, Scope *scope, Name name) {
+    if (scope == e->globals || scope == e->library)
+        return;
+    for (uint32_t i = 0; i < scope->bindings.count; i++)
+        scope->bindings.items[i]->value = outlive(e, scope->bindings.items[i]->value, name);
+}
+
 /* The same value with nothing of the unit in it. */
 static Value outlive(Elaborator *e, Value value, Name name) {
     if (value.kind == VALUE_TENSOR && ir_is_const(value.node))
@@ -141,11 +151,8 @@ static Value outlive(Elaborator *e, Value value, Name name) {
             tuple->items[i] = outlive(e, value.tuple->items[i], name);
         value.tuple = tuple;
     }
-    if (value.kind == VALUE_FUNCTION && !value.function->is_library) {
-        Scope *scope = value.function->environment;
-        for (uint32_t i = 0; scope != e->globals && i < scope->bindings.count; i++)
-            scope->bindings.items[i]->value = outlive(e, scope->bindings.items[i]->value, name);
-    }
+    if (value.kind == VALUE_FUNCTION)
+        outlive_scope(e, value.function->environment, name);
     return value;
 }
 

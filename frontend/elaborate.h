@@ -49,6 +49,7 @@ typedef struct ElabOptions {
     ElabHost host;
     bool is_interactive; /* a name may be declared again; a statement may be a bare value */
     bool show_values;    /* a top-level value is shown, not an unused value */
+    bool shows_progress; /* standard error is a terminal */
 } ElabOptions;
 
 /* A TEXT as a template for gmxrt_format_template over its values. */

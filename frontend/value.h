@@ -27,8 +27,9 @@ typedef enum ValueKind {
     VALUE_TUPLE,
     VALUE_RECORD, /* a tuple whose items have names: what a file with several arrays holds */
     VALUE_RANGE,
-    VALUE_CLASS, /* what `layer Name(…)` declares: a call of it makes an instance */
-    VALUE_LAYER, /* an instance: its members, with their names */
+    VALUE_SEQUENCE, /* what `for` runs over item by item; see elab_sequence.c */
+    VALUE_CLASS,    /* what `layer Name(…)` declares: a call of it makes an instance */
+    VALUE_LAYER,    /* an instance: its members, with their names */
 } ValueKind;
 
 /* A run-time tensor between units.  The elaborator makes slots; the driver fills in what follows once the
@@ -128,7 +129,8 @@ static inline Value value_weak(IrNode *node) {
 }
 static inline bool value_has_items(Value value) {
     return value.kind == VALUE_TUPLE || value.kind == VALUE_RECORD || value.kind == VALUE_RANGE ||
-           value.kind == VALUE_TEXT || value.kind == VALUE_MAPPED || value.kind == VALUE_LAYER;
+           value.kind == VALUE_TEXT || value.kind == VALUE_MAPPED || value.kind == VALUE_LAYER ||
+           value.kind == VALUE_SEQUENCE;
 }
 static inline bool value_is_text(Value value) {
     return value.kind == VALUE_STRING || value.kind == VALUE_TEXT;

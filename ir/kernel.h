@@ -167,6 +167,7 @@ struct Kernel {
     VEC(KernelParameter) parameters;
     KernelBlock body;
     uint32_t next_id;
+    uint64_t text_hash; /* of its text, once it is in a module: kernels that differ in it are not equal */
 };
 
 /* ---- building: expressions fold constants and neutral elements of i64 index arithmetic -------------------

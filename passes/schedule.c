@@ -85,7 +85,10 @@ static bool same_text(const IrText *a, const IrText *b) {
 
 uint32_t schedule_add_kernel(Arena *arena, IrModule *module, Kernel *kernel) {
     IrText text = kernel_text(arena, kernel);
+    kernel->text_hash = hash_bytes(0, text.bytes.items, text.bytes.count);
     for (uint32_t i = 0; i < module->kernels.count; i++) {
+        if (module->kernels.items[i]->text_hash != kernel->text_hash)
+            continue;
         IrText other = kernel_text(arena, module->kernels.items[i]);
         if (same_text(&text, &other))
             return i;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define GMX_VERSION "0.1.0"
 
@@ -136,7 +137,8 @@ gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
                                             .sources = &s->sources,
                                             .sink = &s->sink,
                                             .host = program_host(s),
-                                            .is_interactive = s->options.interactive != 0});
+                                            .is_interactive = s->options.interactive != 0,
+                                            .shows_progress = isatty(STDERR_FILENO)});
     *out = s;
     PassOptions passes = session_pass_options(s);
     if (!pass_options_hold(&(PassContext){.arena = &s->report, .sink = &s->sink}, &passes)) {

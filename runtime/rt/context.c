@@ -53,10 +53,12 @@ void gmxrt_ctx_destroy(gmxrt_ctx *ctx) {
     allocator_release(ctx->allocator);
     free(ctx->warnings);
     profile_free(ctx->profile);
+    free(ctx->progress);
     free(ctx);
 }
 
 void gmxrt_ctx_clear(gmxrt_ctx *ctx) {
+    progress_abandon(ctx);
     ctx->error.code = 0;
     ctx->error.span = 0;
     ctx->error.message[0] = '\0';

@@ -43,6 +43,7 @@ typedef struct gmxrt_ctx {
     int64_t stream_bytes;            /* a launch that writes more than this may store past the caches */
     struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
     struct gmxrt_profile *profile;   /* what code compiled for profiling measures; NULL: nothing is kept */
+    struct gmxrt_progress *progress; /* the bar of a loop; NULL before there was one */
 } gmxrt_ctx;
 
 /* Sets ctx->error (the first error wins) and returns 1. */
@@ -184,7 +185,11 @@ int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *
 /* ---- printing from compiled code --------------------------------------------------------------
  * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as the byte k + 1,
  * then the format spec, possibly empty) and its values; one newline is added.  An empty spec
- * prints as NumPy does; others are Python's format mini-language, E0201 if one does not fit its value. */
+ * prints as NumPy does; others are Python's format mini-language, E0201 if one does not fit its value.
+ * GMXRT_SHOW_PROGRESS before a label moves the bar of a loop: its two values are the iterations done and all;
+ * GMXRT_SHOW_REPORT before a template writes it behind the bar. */
+#define GMXRT_SHOW_PROGRESS "\x01\x01\x06"
+#define GMXRT_SHOW_REPORT   "\x01\x01\x07"
 int32_t gmxrt_print(gmxrt_ctx *ctx, const char *format, int32_t count, const gmxrt_view *values,
                     uint64_t span);
 

@@ -32,4 +32,10 @@ void view_make_contiguous(gmxrt_view *view); /* sets its strides; the size must 
 /* Product of extents; -1 if one is negative or the product does not fit i64. */
 int64_t shape_product(int32_t rank, const int64_t *shape);
 
+/* ---- progress.c: the bar of a loop */
+void progress_step(gmxrt_ctx *ctx, const char *label, int64_t done, int64_t count, uint64_t span);
+void progress_report(gmxrt_ctx *ctx, const char *text, size_t length);
+void progress_make_room(gmxrt_ctx *ctx); /* for other output: the bar is drawn again below it */
+void progress_abandon(gmxrt_ctx *ctx);   /* the loop failed */
+
 #endif

@@ -444,8 +444,22 @@ int32_t gmxrt_format_template(gmxrt_ctx *ctx, gmxrt_text *text, const char *form
 int32_t gmxrt_print(gmxrt_ctx *ctx, const char *format, int32_t count, const gmxrt_view *values,
                     uint64_t span) {
     gmxrt_text text = {0};
+    size_t prefix = sizeof GMXRT_SHOW_PROGRESS - 1;
+    if (!strncmp(format, GMXRT_SHOW_PROGRESS, prefix) && count == 2) {
+        progress_step(ctx, format + prefix, *(const int64_t *)values[0].data,
+                      *(const int64_t *)values[1].data, span);
+        return 0;
+    }
+    bool is_report = !strncmp(format, GMXRT_SHOW_REPORT, prefix);
+    format += is_report ? prefix : 0;
     int32_t failed = gmxrt_format_template(ctx, &text, format, count, values, span);
+    if (!failed && is_report) {
+        progress_report(ctx, text.data ? text.data : "", text.length);
+        gmxrt_text_free(&text);
+        return 0;
+    }
     if (!failed) {
+        progress_make_room(ctx);
         text_append(&text, "\n", 1);
         failed = finish(ctx, &text, span);
     }
