@@ -253,6 +253,13 @@ static Value declared_letter(Elaborator *e, const AstNode *type, Value value, co
     return elab_node(e, value);
 }
 
+/* Sizes that a type spells as numbers are constants of the code that is made for such an argument. */
+static void fix_sizes(const AstNode *type, ElabSlot *slot) {
+    for (uint32_t k = 0; slot->is_known && type->child_count == slot->rank && k < slot->rank; k++)
+        if (type->children[k]->kind == AST_INTEGER && type->children[k]->integer == (uint64_t)slot->shape[k])
+            slot->fixed_axes |= 1u << k;
+}
+
 /* ---- layers ------------------------------------------------------------------------------------------- */
 
 const LayerClass *elab_find_layer(Elaborator *e, Name name) {
@@ -329,6 +336,8 @@ static Value declared_tensor(Elaborator *e, const AstNode *type, Value value, co
         return wrong_type(e, DIAG_E0201, type, value, d);
     uint32_t rank;
     elab_rank_of(value, &rank);
+    if (value.kind == VALUE_SLOT)
+        fix_sizes(type, value.slot);
     if (type->child_count == 0 && rank != 0)
         return wrong_type(e, DIAG_E0203, type, value, d);
     value = is_letter ? declared_letter(e, type, value, d)

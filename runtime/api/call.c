@@ -23,6 +23,8 @@ typedef struct Part {
     PartKind kind;
     uint32_t index;
     Value value;
+    uint32_t fixed_axes;  /* of an ARGUMENT: bits of the sizes that the code takes as constants, */
+    const int64_t *shape; /* and what they must be */
 } Part;
 
 typedef struct Parts {
@@ -39,7 +41,8 @@ struct CallEntry {
     Parts values;          /* of the function: where each comes from */
 };
 
-/* What a function is specialised for: dtypes, ranks, contiguity, extents of 1. */
+/* What a function is specialised for: dtypes, ranks, contiguity, extents of 1; and the sizes that a
+ * declared type spells (sizes_fit). */
 static const char *call_key(Arena *arena, const char *function, gmx_tensor *const *arguments, size_t count) {
     char *key = arena_alloc(arena, strlen(function) + 2 + count * (GMX_MAX_RANK + 4));
     char *p = key + sprintf(key, "%s(", function);
@@ -54,9 +57,20 @@ static const char *call_key(Arena *arena, const char *function, gmx_tensor *cons
     return key;
 }
 
-static CallEntry *find_call(const gmx_session *s, const char *key) {
+static bool sizes_fit(const CallEntry *call, gmx_tensor *const *arguments) {
+    for (uint32_t i = 0; i < call->parameters.count; i++) {
+        const Part *part = &call->parameters.items[i];
+        for (uint32_t k = 0; k < GMX_MAX_RANK; k++)
+            if (part->fixed_axes >> k & 1 && inner(arguments[part->index])->shape[k] != part->shape[k])
+                return false;
+    }
+    return true;
+}
+
+static CallEntry *find_call(const gmx_session *s, const char *key, gmx_tensor *const *arguments) {
     for (uint32_t i = 0; i < s->calls.count; i++)
-        if (s->calls.items[i]->generation == s->generation && !strcmp(s->calls.items[i]->key, key))
+        if (s->calls.items[i]->generation == s->generation && !strcmp(s->calls.items[i]->key, key) &&
+            sizes_fit(s->calls.items[i], arguments))
             return s->calls.items[i];
     return NULL;
 }
@@ -188,6 +202,19 @@ static bool keeps_stream(const Compiled *c) {
     return true;
 }
 
+/* An argument of the code, with the sizes that it must have. */
+static Part part_of_parameter(gmx_session *s, const Compiled *c, ElabSlot *slot) {
+    Part part = part_of_slot(c, slot, c->before);
+    if (part.kind != PART_ARGUMENT || !slot->fixed_axes)
+        return part;
+    int64_t *shape = ARENA_ARRAY(&s->arena, int64_t, IR_MAX_RANK);
+    for (uint32_t k = 0; k < slot->rank; k++)
+        shape[k] = slot->shape[k];
+    part.fixed_axes = slot->fixed_axes;
+    part.shape = shape;
+    return part;
+}
+
 static Parts parts_new(gmx_session *s, uint32_t count) {
     return (Parts){count, ARENA_ARRAY(&s->arena, Part, count + 1)};
 }
@@ -218,7 +245,7 @@ static void remember_call(gmx_session *s, const char *key, const Compiled *c) {
                         .made = parts_new(s, c->unit->results.count),
                         .values = parts_new(s, c->value_count)};
     for (uint32_t i = 0; i < call->parameters.count; i++)
-        call->parameters.items[i] = part_of_slot(c, c->unit->parameters.items[i].slot, c->before);
+        call->parameters.items[i] = part_of_parameter(s, c, c->unit->parameters.items[i].slot);
     for (uint32_t i = 0; i < call->made.count; i++)
         call->made.items[i] = part_of_result(c, c->unit->results.items[i].slot);
     for (uint32_t i = 0; i < call->values.count; i++)
@@ -295,7 +322,7 @@ gmx_status gmx_call(gmx_session *session, const char *function, gmx_tensor *cons
         if (!arguments[i])
             return session_misuse(session, "an argument is NULL");
     const char *key = call_key(&session->report, function, arguments, argument_count);
-    const CallEntry *call = find_call(session, key);
+    const CallEntry *call = find_call(session, key, arguments);
     if (!call)
         compile_call(session, function, key, arguments, argument_count, results, result_count);
     else if (has_count(session, function, call->values.count, result_count))
