@@ -366,7 +366,7 @@ MADE = {
     "rand": ("rand(3).shape[0] + 0 * i64(rand(2))", np.array([3, 3])), "randn": ("randn(4) - randn(4) * 0 > -100", np.ones(4, bool)),
     "randint": ("randint(2, 3, (4,))", np.full(4, 2)), "permutation": ("sort(permutation(5))", np.arange(5)),
     "choice": ("choice([3, 3], 4)", np.full(4, 3)), "einsum": ("einsum(\"i,i->\", [1.0, 2.0], [3.0, 4.0])", np.float64(11)),
-    "dtype": ("dtype(f32(1)) == f32", np.bool_(True)),
+    "dtype": ("dtype(f32(1)) == f32", np.bool_(True)), "lgamma": ("lgamma([1.0, 5.0])", np.log(np.array([1.0, 24.0]))),
 }
 TOLERANCE = {"f16": 2e-3, "bf16": 2e-2, "f32": 2e-6, "f64": 1e-12}
 
