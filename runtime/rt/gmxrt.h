@@ -43,6 +43,7 @@ typedef struct gmxrt_ctx {
     int64_t stream_bytes;            /* a launch that writes more than this may store past the caches */
     struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
     struct gmxrt_profile *profile;   /* what code compiled for profiling measures; NULL: nothing is kept */
+    uint32_t product_choice;         /* bits of product_choice.c; 0: by rule */
 } gmxrt_ctx;
 
 /* Sets ctx->error (the first error wins) and returns 1. */
