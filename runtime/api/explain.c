@@ -223,7 +223,7 @@ static bool describe(const IrNode *tensor, uint32_t rank, gmxrt_view *view) {
 static const char *product_text(const Explainer *x, const IrNode *node) {
     gmxrt_lazy_kernel own = {0};
     ProductCode code = {.own = &own};
-    Product product = {.code = &code};
+    Product product = {.code = &code, .choice = x->session->ctx->product_choice};
     uint32_t rank = ir_rank(node);
     if (!blas_get())
         return "cpu, compiled kernel (there is no OpenBLAS)";
@@ -233,7 +233,7 @@ static const char *product_text(const Explainer *x, const IrNode *node) {
     product.m = product.out.shape[rank - 2];
     product.n = product.out.shape[rank - 1];
     product.k = product.a.shape[rank - 1];
-    return arena_format(x->arena, "cpu, %s (%s)", product_way(&product), product_reason());
+    return arena_format(x->arena, "cpu, %s (%s)", product_way(&product), product_reason(&product));
 }
 
 static const char *fact_back_end(const Explainer *x, const ExplainStep *step, uint32_t index) {

@@ -150,7 +150,7 @@ static bool measure(gmxrt_ctx *ctx, MachineLimits *out) {
 
 /* ---- the file ------------------------------------------------------------------------------------------ */
 
-static void cpu_name(char name[128]) {
+void limits_cpu_name(char name[128]) {
     snprintf(name, 128, "cpu");
     FILE *file = fopen("/proc/cpuinfo", "re");
     char line[256];
@@ -196,17 +196,30 @@ static void read_lines(const char *path, Lines *lines) {
         fclose(file);
 }
 
-static void write_lines(const char *path, const Lines *lines, const char *cpu, const MachineLimits *limits) {
-    char temporary[4096];
-    if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= (int)sizeof temporary)
-        return;
+FILE *limits_file_start(const char *path, char *temporary, size_t size) {
+    if (snprintf(temporary, size, "%s.XXXXXX", path) >= (int)size)
+        return NULL;
     int descriptor = mkostemp(temporary, O_CLOEXEC);
     FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-    if (!file) {
-        if (descriptor >= 0)
-            close(descriptor);
-        return;
+    if (!file && descriptor >= 0) {
+        close(descriptor);
+        unlink(temporary);
     }
+    return file;
+}
+
+void limits_file_finish(FILE *file, const char *temporary, const char *path) {
+    bool ok = !ferror(file);
+    ok = fclose(file) == 0 && ok;
+    if (!ok || rename(temporary, path) != 0)
+        unlink(temporary);
+}
+
+static void write_lines(const char *path, const Lines *lines, const char *cpu, const MachineLimits *limits) {
+    char temporary[4096];
+    FILE *file = limits_file_start(path, temporary, sizeof temporary);
+    if (!file)
+        return;
     fprintf(file, "%d %.4g %.4g %.4g %.4g %s\n", limits->threads, limits->read, limits->write, limits->f32,
             limits->f64, cpu);
     for (int i = 0; i < lines->count && i + 1 < LINES; i++) {
@@ -214,10 +227,7 @@ static void write_lines(const char *path, const Lines *lines, const char *cpu, c
         if (!parse_line(lines->text[i], cpu, &old))
             fprintf(file, "%s\n", lines->text[i]);
     }
-    bool ok = !ferror(file);
-    ok = fclose(file) == 0 && ok;
-    if (!ok || rename(temporary, path) != 0)
-        unlink(temporary);
+    limits_file_finish(file, temporary, path);
 }
 
 bool limits_get(gmxrt_ctx *ctx, const char *directory, bool again, MachineLimits *out) {
@@ -227,7 +237,7 @@ bool limits_get(gmxrt_ctx *ctx, const char *directory, bool again, MachineLimits
     Lines *lines = calloc(1, sizeof *lines);
     if (!lines)
         return false;
-    cpu_name(cpu);
+    limits_cpu_name(cpu);
     if (has_path)
         read_lines(path, lines);
     bool found = false;

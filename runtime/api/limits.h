@@ -5,6 +5,8 @@
 
 #include "runtime/rt/runtime.h"
 
+#include <stdio.h>
+
 typedef struct MachineLimits {
     int32_t threads;
     double read, write; /* bytes per second to and from memory, in long runs */
@@ -14,5 +16,12 @@ typedef struct MachineLimits {
 /* From the file `limits` in `directory` (NULL: nowhere), else measured, which takes less than 300 ms, and
  * written there.  `again`: measured in any case.  false: memory for it cannot be had. */
 bool limits_get(gmxrt_ctx *ctx, const char *directory, bool again, MachineLimits *out);
+
+/* The model of the CPU. */
+void limits_cpu_name(char name[128]);
+/* A file beside `path` to write to, which limits_file_finish makes `path` if all was written, else removes.
+ * NULL: there can be none. `temporary` keeps its name. */
+FILE *limits_file_start(const char *path, char *temporary, size_t size);
+void limits_file_finish(FILE *file, const char *temporary, const char *path);
 
 #endif

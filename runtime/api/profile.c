@@ -4,6 +4,7 @@
 #include "ir/text.h"
 #include "runtime/api/internal.h"
 #include "runtime/api/limits.h"
+#include "runtime/api/products.h"
 #include "runtime/api/record.h"
 
 #include <math.h>
@@ -278,6 +279,8 @@ gmx_status gmx_profile(gmx_session *session, int what, const char **out) {
     SESSION_ENTER(session, out != NULL && session->options.profile);
     Report r = begin_report(session);
     const char *directory = session_cache_directory(session);
+    if (what & GMX_PROFILE_MEASURE)
+        session->ctx->product_choice = products_measure(directory);
     if ((what & GMX_PROFILE_TABLE) && r.count) {
         r.has_limits = limits_get(session->ctx, directory, what & GMX_PROFILE_MEASURE, &r.limits);
         write_table(&r);

@@ -1,6 +1,8 @@
 /* Sessions: options, life time, errors, and the code generator behind them. */
 #include "runtime/api/internal.h"
 
+#include "runtime/api/products.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +127,7 @@ gmx_status gmx_session_open(const gmx_options *options, gmx_session **out) {
         gmx_session_close(s);
         return GMX_NO_MEMORY;
     }
+    s->ctx->product_choice = products_load(session_cache_directory(s));
     s->ctx->write = write_print;
     s->ctx->user = s;
     if (s->options.memory_bytes)

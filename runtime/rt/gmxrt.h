@@ -44,6 +44,7 @@ typedef struct gmxrt_ctx {
     struct gmxrt_warnings *warnings; /* collected by gmxrt_warning, read through runtime.h; may be NULL */
     struct gmxrt_profile *profile;   /* what code compiled for profiling measures; NULL: nothing is kept */
     struct gmxrt_progress *progress; /* the bar of a loop; NULL before there was one */
+    uint32_t product_choice;         /* bits of product_choice.c; 0: by rule */
 } gmxrt_ctx;
 
 /* Sets ctx->error (the first error wins) and returns 1. */

@@ -259,7 +259,11 @@ int32_t gmxrt_product(gmxrt_ctx *ctx, const gmxrt_view *a, const gmxrt_view *b, 
     }
     int32_t failed = 0;
     ProductCode code = {own, epilogue, arguments, count, &failed};
-    Product product = {.a = linalg_expand(a, out), .b = linalg_expand(b, out), .out = *out, .code = &code};
+    Product product = {.a = linalg_expand(a, out),
+                       .b = linalg_expand(b, out),
+                       .out = *out,
+                       .code = &code,
+                       .choice = ctx->product_choice};
     product.m = out->shape[out->rank - 2];
     product.n = out->shape[out->rank - 1];
     product.k = a->shape[a->rank - 1];

@@ -22,6 +22,7 @@ typedef struct Product {
     int64_t batches, blocks, block;
     bool split_columns;
     const ProductCode *code; /* the compiler's kernels, or NULL */
+    uint32_t choice;         /* of the context: see product_choice.c */
     bool is_turned;          /* out is the transposed of what the epilogue sees */
     bool is_finished;        /* the epilogue has run on all of out */
 } Product;
@@ -68,12 +69,26 @@ bool product_is_vector(const Product *product);
 int64_t product_work(const Product *product);
 /* Which way it goes, for people: "OpenBLAS", "compiled kernel", "loops of the runtime". */
 const char *product_way(const Product *product);
-const char *product_reason(void);
+const char *product_reason(const Product *product);
 /* GMX_PRODUCT=own: always the compiled kernel, =plain: never; neither is ever by the library. */
 bool product_is_compiled_always(void);
 bool product_is_compiled_never(void);
 /* Would that be faster than the library? (product_choice.c) */
 bool product_prefers_kernel(const Product *product);
+
+/* What was measured on this machine (runtime/api/products.c): for each class of products, f32 and f64, the
+ * times of a typical one by the kernel and by the library.  The bits are a gmxrt_ctx.product_choice. */
+typedef struct ProductPoint {
+    int64_t batches, m, n, k;
+    bool is_turned; /* b is a transposed matrix */
+} ProductPoint;
+enum { PRODUCT_POINTS = 8, PRODUCT_ALL_OWN = -1, PRODUCT_ALL_LIBRARY = 1 };
+extern const ProductPoint product_points[PRODUCT_POINTS];
+typedef struct ProductTimes {
+    double own[2][PRODUCT_POINTS], library[2][PRODUCT_POINTS]; /* f32, f64 */
+} ProductTimes;
+uint32_t product_choice_of(const ProductTimes *times);
+
 /* Runs the epilogue, if there is one, over rows and columns of `out` as the program sees it. */
 void product_finish(gmxrt_ctx *ctx, const Product *product, int64_t first_row, int64_t rows,
                     int64_t first_column, int64_t columns);
