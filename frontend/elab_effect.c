@@ -3,7 +3,7 @@
 #include "frontend/elab_text.h"
 
 /* False after E0211: effects have no place here.  `what`: "print". */
-static bool allows_effect(Elaborator *e, const BuiltinCall *call, const char *what) {
+bool elab_allows_effect(Elaborator *e, const BuiltinCall *call, const char *what) {
     if (e->is_exporting)
         return elab_fail(e, DIAG_E0211, call->span, "an `export fn` cannot %s", what), false;
     if (!e->is_differentiating)
@@ -15,7 +15,7 @@ static bool allows_effect(Elaborator *e, const BuiltinCall *call, const char *wh
 
 Value builtin_print(Elaborator *e, BuiltinCall *call) {
     TextBuilder t = {.e = e};
-    if (!allows_effect(e, call, "print"))
+    if (!elab_allows_effect(e, call, "print"))
         return elab_poison();
     const ValueTuple *values = call->values[0].tuple;
     for (uint32_t i = 0; i < values->count; i++) {
@@ -31,7 +31,7 @@ Value builtin_print(Elaborator *e, BuiltinCall *call) {
  * ------------------------------------------------------------------------------------------------------------
  */
 
-static const char *path_of(Elaborator *e, Value value, Span span) {
+const char *elab_path(Elaborator *e, Value value, Span span) {
     value = elab_known_text(e, value, span);
     if (value.kind == VALUE_STRING) {
         if (!memchr(value.text, 0, value.length))
@@ -84,14 +84,14 @@ static Value loaded_like(Elaborator *e, BuiltinCall *call, const char *path, Val
 
 Value builtin_load(Elaborator *e, BuiltinCall *call) {
     const ElabHost *host = &e->options.host;
-    const char *path = path_of(e, call->values[0], call->spans[0]);
+    const char *path = elab_path(e, call->values[0], call->spans[0]);
     Value value;
     if (!path)
         return elab_poison();
     if (e->is_exporting)
         return elab_fail(e, DIAG_E0211, call->span,
                          "an `export fn` cannot read files; a top-level `let` can");
-    if (!allows_effect(e, call, "read files"))
+    if (!elab_allows_effect(e, call, "read files"))
         return elab_poison();
     if (e->is_checking)
         return elab_poison();
@@ -147,7 +147,7 @@ static Value saved_record(Elaborator *e, const Saved *saved) {
 
 static bool can_save(Elaborator *e, const BuiltinCall *call, const char *path, bool has_names, Span span) {
     const ElabHost *host = &e->options.host;
-    if (!allows_effect(e, call, "write files"))
+    if (!elab_allows_effect(e, call, "write files"))
         return false;
     if (e->b.region != e->b.function->body)
         elab_unsupported(e, call->span, "`save` inside a loop or a branch");
@@ -167,7 +167,7 @@ Value builtin_save(Elaborator *e, BuiltinCall *call) {
     uint32_t at = has_keywords ? 0 : 1;
     Span span = call->rest[at].span;
     ElabEffect effect = {.kind = ELAB_SAVE, .span = call->span};
-    effect.path = path_of(e, values->items[at], span);
+    effect.path = elab_path(e, values->items[at], span);
     bool has_names = has_keywords || elab_is_tree(values->items[0]);
     bool ok = effect.path && can_save(e, call, effect.path, has_names, span);
     for (uint32_t i = 0; ok && i < call->keywords.count; i++) {
@@ -234,7 +234,7 @@ const char *elab_help(Elaborator *e, Name name) {
 
 Value builtin_help(Elaborator *e, BuiltinCall *call) {
     TextBuilder t = {.e = e};
-    if (!allows_effect(e, call, "print"))
+    if (!elab_allows_effect(e, call, "print"))
         return elab_poison();
     const char *text = value_help(e, call->values[0], NULL);
     text_builder_add(&t, text ? text : "", text ? strlen(text) : 0);

@@ -62,10 +62,11 @@ void elab_set_show_values(Elaborator *e, bool show_values);
  * unknown names, recursion, functions whose types are spelled.  Call once per file or REPL entry. */
 void elab_declare(Elaborator *e, const AstNode *block);
 
-typedef enum ElabEffectKind { ELAB_SAVE } ElabEffectKind;
+typedef enum ElabEffectKind { ELAB_SAVE, ELAB_PLOT } ElabEffectKind;
 typedef struct ElabEffect { /* done by the driver after the unit ran, in order */
     ElabEffectKind kind;
-    const char *path;
+    const char *path; /* NULL: a plot in the terminal */
+    bool has_names;   /* of a plot: a legend */
     Span span;
     Value value; /* a tensor, or a RECORD of tensors; slots once the unit ended */
 } ElabEffect;

@@ -119,7 +119,8 @@ static bool host_can_save(void *user, const char *path, bool has_names, Span spa
     return can;
 }
 
-static void save_value(gmx_session *s, const ElabEffect *effect) {
+/* Does what an effect of the unit says. */
+static void do_effect(gmx_session *s, const ElabEffect *effect) {
     bool is_record = effect->value.kind == VALUE_RECORD;
     const ValueTuple one = {.count = 1, .items = (Value *)&effect->value},
                      *values = is_record ? effect->value.tuple : &one;
@@ -134,7 +135,10 @@ static void save_value(gmx_session *s, const ElabEffect *effect) {
         views[count] = gmxrt_view_of(tensors[count]);
         names[count] = is_record ? values->names[count]->text : "";
     }
-    if (count == values->count)
+    if (count == values->count && effect->kind == ELAB_PLOT)
+        gmxrt_plot(s->ctx, effect->path ? file_to_write(s, effect->path) : NULL, count,
+                   effect->has_names ? names : NULL, views, pack_span(effect->span));
+    else if (count == values->count)
         gmxrt_file_save(s->ctx, file_to_write(s, effect->path), count, is_record ? names : NULL, views,
                         pack_span(effect->span));
     while (count-- > 0)
@@ -158,7 +162,7 @@ bool program_run_unit(gmx_session *s) {
     s->last_unit = unit;
     s->last_code = code;
     for (uint32_t i = 0; ok && !s->building && i < unit->effects.count; i++) {
-        save_value(s, &unit->effects.items[i]);
+        do_effect(s, &unit->effects.items[i]);
         ok = s->sink.error_count == errors;
     }
     if (!ok)
