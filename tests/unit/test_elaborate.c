@@ -199,7 +199,8 @@ static ExportFunction *export_of(Bench *b, const char *text, IrModule **module) 
     AstNode *block = parse(b, text);
     *module = ir_module_new(&b->unit_arena, &b->names);
     ExportList exports = {0};
-    ExportFunction *out = elab_export_function(b->e, *module, block->children[block->child_count - 1], &exports);
+    ExportFunction *out =
+        elab_export_function(b->e, *module, block->children[block->child_count - 1], &exports);
     const char *message = "";
     if (out)
         cr_assert(ir_verify_function((*module)->functions.items[out->function], &b->arena, &message), "%s",
