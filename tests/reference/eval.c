@@ -183,6 +183,8 @@ static RefTensor *control(Reference *r, RefFrame *frame, const IrNode *node) {
         return ref_value(r, frame, x[1]);
     case OP_check_index:
         return check_index(r, ref_value(r, frame, x[0]), ref_integer(r, frame, x[1]));
+    case OP_stop_gradient: /* says something to derivatives alone */
+        return ref_value(r, frame, x[0]);
     case OP_token:
         return scalar(r, 0);
     case OP_print:

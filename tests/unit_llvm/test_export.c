@@ -40,6 +40,19 @@ static ExportFunction *export_function(Bench *bench, ExportList *list, const cha
     return function;
 }
 
+/* A value that is an argument of its own. */
+static void add_input(Bench *bench, ExportFunction *function, ExportParameter value) {
+    vec_push(&bench->arena, &function->inputs,
+             ((ExportArgument){.name = value.name, .first = function->parameters.count}));
+    vec_push(&bench->arena, &function->parameters, value);
+}
+
+static void add_output(Bench *bench, ExportFunction *function, ExportParameter value) {
+    vec_push(&bench->arena, &function->outputs,
+             ((ExportArgument){.name = value.name, .first = function->results.count}));
+    vec_push(&bench->arena, &function->results, value);
+}
+
 static const ExportDim dim_n = {.dim = 0}, dim_derived = {.dim = -1, .formula = "2 * (n + 1) - 2"};
 
 static void add_scale(Bench *bench, IrModule *module, ExportList *list) {
@@ -62,14 +75,12 @@ static void add_scale(Bench *bench, IrModule *module, ExportList *list) {
     ExportFunction *exported = export_function(bench, list, "scale");
     exported->documentation = "x times c, and its sum. */ int trap;";
     vec_push(&bench->arena, &exported->dims, "n");
-    vec_push(&bench->arena, &exported->parameters,
-             ((ExportParameter){.name = "x", .dtype = DTYPE_f64, .rank = 1, .dims = {dim_n}}));
-    vec_push(&bench->arena, &exported->parameters,
-             ((ExportParameter){.name = "c", .dtype = DTYPE_f64, .is_scalar = true}));
-    vec_push(&bench->arena, &exported->results,
-             ((ExportParameter){.name = "out0", .dtype = DTYPE_f64, .rank = 1, .dims = {dim_n}}));
-    vec_push(&bench->arena, &exported->results,
-             ((ExportParameter){.name = "out1", .dtype = DTYPE_f64, .is_scalar = true}));
+    add_input(bench, exported,
+              (ExportParameter){.name = "x", .dtype = DTYPE_f64, .rank = 1, .dims = {dim_n}});
+    add_input(bench, exported, (ExportParameter){.name = "c", .dtype = DTYPE_f64, .is_scalar = true});
+    add_output(bench, exported,
+               (ExportParameter){.name = "out0", .dtype = DTYPE_f64, .rank = 1, .dims = {dim_n}});
+    add_output(bench, exported, (ExportParameter){.name = "out1", .dtype = DTYPE_f64, .is_scalar = true});
 }
 
 /* pairs(a: f32[n, 2], swap: bool) -> f32[2 * n, 2]: a above a or its mirror image */
@@ -89,12 +100,11 @@ static void add_pairs(Bench *bench, IrModule *module, ExportList *list) {
     ExportFunction *exported = export_function(bench, list, "pairs");
     vec_push(&bench->arena, &exported->dims, "n");
     ExportDim fixed = {.is_fixed = true, .value = 2, .dim = -1};
-    vec_push(&bench->arena, &exported->parameters,
-             ((ExportParameter){.name = "a", .dtype = DTYPE_f32, .rank = 2, .dims = {dim_n, fixed}}));
-    vec_push(&bench->arena, &exported->parameters,
-             ((ExportParameter){.name = "swap", .dtype = DTYPE_bool, .is_scalar = true}));
-    vec_push(&bench->arena, &exported->results,
-             ((ExportParameter){.name = "out", .dtype = DTYPE_f32, .rank = 2, .dims = {dim_derived, fixed}}));
+    add_input(bench, exported,
+              (ExportParameter){.name = "a", .dtype = DTYPE_f32, .rank = 2, .dims = {dim_n, fixed}});
+    add_input(bench, exported, (ExportParameter){.name = "swap", .dtype = DTYPE_bool, .is_scalar = true});
+    add_output(bench, exported,
+               (ExportParameter){.name = "out", .dtype = DTYPE_f32, .rank = 2, .dims = {dim_derived, fixed}});
 }
 
 static void add_divide(Bench *bench, IrModule *module, ExportList *list) {
@@ -107,10 +117,9 @@ static void add_divide(Bench *bench, IrModule *module, ExportList *list) {
     ir_set_results(&b, &quotient, 1);
     ExportFunction *exported = export_function(bench, list, "divide");
     for (int i = 0; i < 2; i++)
-        vec_push(&bench->arena, &exported->parameters,
-                 ((ExportParameter){.name = i ? "b" : "a", .dtype = DTYPE_i64, .is_scalar = true}));
-    vec_push(&bench->arena, &exported->results,
-             ((ExportParameter){.name = "out", .dtype = DTYPE_i64, .is_scalar = true}));
+        add_input(bench, exported,
+                  (ExportParameter){.name = i ? "b" : "a", .dtype = DTYPE_i64, .is_scalar = true});
+    add_output(bench, exported, (ExportParameter){.name = "out", .dtype = DTYPE_i64, .is_scalar = true});
 }
 
 static const char *place_of(void *user, Span span) {
