@@ -266,8 +266,9 @@ static void counted_for(Elaborator *e, const AstNode *node, const Run *run) {
     bool ok = carried_results(e, &c, NULL, elab_mark(node));
     e->b.region = outer;
     elab_at(e, elab_mark(node));
-    IrNode *loop =
-        ok && c.initial.count ? ir_for(&e->b, run->begin, run->end, c.initial.items, c.initial.count, body) : NULL;
+    IrNode *loop = ok && c.initial.count
+                       ? ir_for(&e->b, run->begin, run->end, c.initial.items, c.initial.count, body)
+                       : NULL;
     carried_end(e, &c, loop, &before);
 }
 

@@ -64,10 +64,10 @@ Value builtin_sequence(Elaborator *e, BuiltinCall *call) {
     Value f = call->values[1];
     if (f.kind != VALUE_FUNCTION && f.kind != VALUE_BUILTIN && f.kind != VALUE_MAPPED &&
         f.kind != VALUE_DERIVATIVE)
-        return value_is(f, VALUE_POISON) ? f
-                                         : elab_fail(e, DIAG_E0201, call->spans[1],
-                                                     "the items of a sequence come from a function, not %s",
-                                                     elab_kind_text(e, f));
+        return value_is(f, VALUE_POISON)
+                   ? f
+                   : elab_fail(e, DIAG_E0201, call->spans[1],
+                               "the items of a sequence come from a function, not %s", elab_kind_text(e, f));
     return sequence_value(e, value_weak(count), f, value_of_kind(VALUE_NONE));
 }
 

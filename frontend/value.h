@@ -28,8 +28,8 @@ typedef enum ValueKind {
     VALUE_RECORD, /* a tuple whose items have names: what a file with several arrays holds */
     VALUE_RANGE,
     VALUE_SEQUENCE, /* what `for` runs over item by item; see elab_sequence.c */
-    VALUE_CLASS, /* what `layer Name(…)` declares: a call of it makes an instance */
-    VALUE_LAYER, /* an instance: its members, with their names */
+    VALUE_CLASS,    /* what `layer Name(…)` declares: a call of it makes an instance */
+    VALUE_LAYER,    /* an instance: its members, with their names */
 } ValueKind;
 
 /* A run-time tensor between units.  The elaborator makes slots; the driver fills in what follows once the

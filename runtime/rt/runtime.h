@@ -101,7 +101,8 @@ void gmxrt_arrays_free(gmxrt_arrays *arrays); /* releases the tensors too */
 /* Writes arrays beside the target and renames.  `names` is NULL for one array without a name. */
 int32_t gmxrt_file_save(gmxrt_ctx *ctx, const char *path, int64_t count, const char *const *names,
                         const gmxrt_view *arrays, uint64_t span);
-/* Curves (f64 vectors) over their index: an .svg file, or without a path lines of text where `print` writes. */
+/* Curves (f64 vectors) over their index: an .svg file, or without a path lines of text where `print` writes.
+ */
 int32_t gmxrt_plot(gmxrt_ctx *ctx, const char *path, int64_t count, const char *const *names,
                    const gmxrt_view *curves, uint64_t span);
 /* Whether such a save can be: the suffix is known and, with names, that of a file with names. */
