@@ -31,6 +31,7 @@ typedef struct Binding {
 struct Scope {
     Scope *parent;
     bool is_global;
+    uint32_t walk; /* elab_each_slot was here */
     VEC(Binding *) bindings;
 };
 
@@ -39,6 +40,8 @@ typedef struct CallFrame {
     struct CallFrame *parent;
     const Closure *closure;
     Span call;
+    bool has_place, is_placed; /* it is a call of the program; `shift` was asked for */
+    uint32_t shift;            /* of the positions of its body, see source_add_call */
 } CallFrame;
 
 /* The statements that follow a block which may `return` early. */
@@ -48,6 +51,13 @@ typedef struct Rest {
     Scope *scope;
     const struct Rest *outer;
 } Rest;
+
+/* A function that returns from inside a loop: see elab_return.c. */
+typedef struct LoopReturn {
+    Binding *returned, *result; /* hidden variables around the outermost loop */
+    bool is_probing, has_found;
+    Value found; /* what it returns, while probing */
+} LoopReturn;
 
 typedef struct BindingChange { /* to undo what a failed unit did */
     Binding *binding;
@@ -70,9 +80,10 @@ struct Elaborator {
     IrBuilder b;
     ElabUnit *unit;
     CallFrame *frame;
+    LoopReturn *loop_return; /* of the function in hand; NULL: not inside such a loop */
     uint32_t call_depth, depth;
     uint64_t steps;
-    uint32_t next_slot;
+    uint32_t next_slot, walk_count;
     bool is_checking;        /* a function is elaborated only to check it: nothing is kept */
     bool is_exporting;       /* no effects, no hidden stream */
     bool is_differentiating; /* no effects */
@@ -87,6 +98,8 @@ struct Elaborator {
     uint32_t index_first;           /* nodes with smaller ids are older than the outermost index expression */
     struct ElabReachCheck *reach_checks; /* of subscripts, in the index expression being elaborated */
     VEC(BindingChange) undo;
+    bool keeps_checks;      /* checks of sizes that are made now hold whether or not they are used */
+    VEC(IrNode *) checks;   /* these */
     VEC(ElabSlot *) lifted; /* sizes written as literals in this unit */
     VEC(ElabImport) imports;
 };
@@ -187,6 +200,15 @@ typedef void (*AstVisit)(void *context, const AstNode *node);
 void elab_walk(const AstNode *node, AstVisit visit, void *context);
 bool elab_is_builtin_constant(Elaborator *e, Name name, Value *out); /* pi, e, inf, nan, None */
 
+/* ---- elab_names.c: hints ------------------------------------------------------------------------------ */
+typedef struct Nearest {
+    const char *wanted, *best; /* best NULL: nothing is near */
+    uint32_t distance;
+} Nearest;
+Nearest elab_nearest(const char *wanted);
+void elab_consider(void *nearest, const char *name);                       /* an ElabVisit */
+void elab_note_nearest(Elaborator *e, Diag *diag, const Nearest *nearest); /* "did you mean `x`?" */
+
 /* ---- elab_call.c ------------------------------------------------------------------------------------- */
 typedef struct Argument {
     Name name; /* keyword, or NULL */
@@ -212,6 +234,7 @@ Value elab_call_mapped(Elaborator *e, const ValueTuple *mapped, Argument *argume
                        Span span);
 
 /* ---- elab_derivative.c -------------------------------------------------------------------------------- */
+Value elab_derived_function(const Derivative *derivative);
 Value elab_call_derivative(Elaborator *e, const Derivative *derivative, Argument *arguments, uint32_t count,
                            Span span);
 
@@ -232,6 +255,7 @@ Value elab_block(Elaborator *e, const AstNode *block);
  * cannot stand.  `wants_value`: the last statement's value is used. */
 Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Rest *outer, bool wants_value);
 Value elab_function_body(Elaborator *e, const AstNode *block);
+Value elab_continue(Elaborator *e, const Rest *rest, bool wants_value); /* the statements after a block */
 Value elab_if(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value);
 Value elab_for(Elaborator *e, const AstNode *node);
 Value elab_while(Elaborator *e, const AstNode *node);
@@ -240,6 +264,15 @@ Value elab_logical(Elaborator *e, const AstNode *node); /* `and`, `or` */
 Value elab_one_statement(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value);
 Value elab_assign(Elaborator *e, const AstNode *node);
 bool elab_has_return(const AstNode *node);
+
+/* ---- elab_return.c: `return` inside loops ---------------------------------------------------------------
+ */
+/* A `for` or `while` that may return, and `rest`, what follows it in the function: its value. */
+Value elab_returning_loop(Elaborator *e, const AstNode *node, const Rest *rest);
+Value elab_return_from_loop(Elaborator *e, const AstNode *node);
+/* A loop's condition and body; where the function has returned they are false and do nothing. */
+Value elab_while_condition(Elaborator *e, const AstNode *node);
+void elab_loop_statements(Elaborator *e, const AstNode *body);
 
 /* ---- elab_merge.c: values that leave regions ------------------------------------------------------------
  */
@@ -387,6 +420,7 @@ struct Builtin {
 };
 const Builtin *elab_find_builtin(const char *name);
 const Builtin *elab_builtin_at(uint32_t index); /* NULL after the last */
+const char *elab_alias_at(uint32_t index);      /* other spellings of builtins; NULL after the last */
 /* Normalised axes, ascending, of `axis=` (None: all).  False after reporting. */
 bool elab_axes(Elaborator *e, Value axis, uint32_t rank, Span span, uint32_t *axes, uint32_t *count);
 bool elab_axis(Elaborator *e, Value axis, uint32_t rank, Span span, uint32_t *out);

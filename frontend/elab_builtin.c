@@ -37,6 +37,10 @@ const Builtin *elab_builtin_at(uint32_t index) {
     return table[index].name ? &table[index] : NULL;
 }
 
+const char *elab_alias_at(uint32_t index) {
+    return index < sizeof aliases / sizeof *aliases ? aliases[index].alias : NULL;
+}
+
 /* Names that are only an op of the IR, not a function of the language. */
 static bool is_hidden(const Builtin *builtin) {
     return builtin->op == OP_philox || builtin->op == OP_whole_sum;
@@ -139,8 +143,13 @@ static bool place_keyword(Elaborator *e, BuiltinCall *call, const SignatureParam
         }
         return false;
     }
-    elab_fail(e, DIAG_E0204, argument->span, "`%s` has no parameter `%s`", call->builtin->name,
-              argument->name->text);
+    Diag *diag = diag_error(e->sink, DIAG_E0204, argument->span, "`%s` has no parameter `%s`",
+                            call->builtin->name, argument->name->text);
+    Nearest nearest = elab_nearest(argument->name->text);
+    for (uint32_t k = 0; k < call->count; k++)
+        if (!parameters[k].takes_keywords)
+            elab_consider(&nearest, arena_copy_text(e->arena, parameters[k].name, parameters[k].length));
+    elab_note_nearest(e, diag, &nearest);
     return false;
 }
 

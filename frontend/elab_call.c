@@ -3,7 +3,7 @@
 
 /* Which parameter an argument is for: -1 after reporting. */
 static int find_parameter(Elaborator *e, AstList parameters, const Argument *argument, uint32_t position,
-                          const char *function, Span span) {
+                          const char *function) {
     if (!argument->name) {
         if (position < parameters.count)
             return (int)position;
@@ -14,8 +14,12 @@ static int find_parameter(Elaborator *e, AstList parameters, const Argument *arg
     for (uint32_t i = 0; i < parameters.count; i++)
         if (parameters.items[i]->name == argument->name)
             return (int)i;
-    (void)span;
-    elab_fail(e, DIAG_E0204, argument->span, "`%s` has no parameter `%s`", function, argument->name->text);
+    Diag *diag = diag_error(e->sink, DIAG_E0204, argument->span, "`%s` has no parameter `%s`", function,
+                            argument->name->text);
+    Nearest nearest = elab_nearest(argument->name->text);
+    for (uint32_t i = 0; i < parameters.count; i++)
+        elab_consider(&nearest, parameters.items[i]->name->text);
+    elab_note_nearest(e, diag, &nearest);
     return -1;
 }
 
@@ -24,7 +28,7 @@ bool elab_match_arguments(Elaborator *e, const Closure *closure, const Argument 
     AstList parameters = ast_declaration_parameters(closure->function);
     const char *name = closure->name ? closure->name->text : "fn";
     for (uint32_t i = 0; i < count; i++) {
-        int k = find_parameter(e, parameters, &arguments[i], i, name, call);
+        int k = find_parameter(e, parameters, &arguments[i], i, name);
         if (k < 0)
             return false;
         if (given[k]) {
@@ -94,6 +98,52 @@ Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope) {
     return elab_declared(e, type, value, scope, last->span, NULL, false);
 }
 
+/* ---- checks that nothing uses ---------------------------------------------------------------------------
+ */
+
+static void reach(bool *reached, const IrNode *node);
+
+static void reach_region(bool *reached, const IrRegion *region) {
+    for (uint32_t i = 0; i < region->results.count; i++)
+        reach(reached, region->results.items[i]);
+}
+
+static void reach(bool *reached, const IrNode *node) {
+    if (reached[node->id])
+        return;
+    reached[node->id] = true;
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        reach(reached, node->operands[i]);
+    for (uint32_t r = 0; r < node->result_count; r++)
+        for (uint32_t k = 0; k < node->types[r].rank; k++)
+            reach(reached, node->types[r].dims[k]);
+    for (uint32_t i = 0; i < node->region_count; i++)
+        reach_region(reached, node->regions[i]);
+}
+
+/* A check that nothing uses would vanish.  The sizes of arguments are checked also where the body leaves an
+ * argument alone: the value of the call then hangs on the check. */
+static Value with_checks(Elaborator *e, Value value, uint32_t first) {
+    NodeList leaves = {0};
+    uint32_t next = 0;
+    if (first == e->checks.count || value_is(value, VALUE_POISON))
+        return value;
+    Value form = elab_flatten(e, value, &leaves);
+    bool *reached = ARENA_ARRAY(e->unit->arena, bool, e->b.function->node_count), changes = false;
+    for (uint32_t i = 0; i < leaves.count; i++)
+        reach(reached, leaves.items[i]);
+    for (uint32_t i = first; i < e->checks.count && leaves.count; i++) {
+        IrNode *check = e->checks.items[i];
+        if (reached[check->id])
+            continue;
+        e->b.span = check->span;
+        IrNode *holds = ir_binary(&e->b, OP_ge, check, ir_const_i64(&e->b, 0));
+        leaves.items[0] = ir_check_true(&e->b, holds, leaves.items[0], DIAG_E0301, check->text);
+        changes = true;
+    }
+    return changes ? elab_rebuild(e, form, leaves.items, &next) : value;
+}
+
 Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, uint32_t count, Span span) {
     uint32_t parameters = ast_declaration_parameters(closure->function).count;
     Value *values = ARENA_ARRAY(e->arena, Value, parameters);
@@ -104,9 +154,13 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
         return elab_poison();
     Scope *scope = elab_scope_new(e, closure->environment), *saved = e->scope;
     uint32_t first_diag = e->sink->diags.count;
-    CallFrame frame = {.parent = e->frame, .closure = closure, .call = span};
+    CallFrame frame = {.parent = e->frame, .closure = closure, .call = span, .has_place = true};
     /* Arguments are checked in the caller's name: their errors are not errors of the body. */
+    bool keeps_checks = e->keeps_checks;
+    uint32_t first_check = e->checks.count;
+    e->keeps_checks = !closure->is_library && !e->is_checking;
     bool ok = elab_bind_parameters(e, closure->function, values, given, spans, scope, span);
+    e->keeps_checks = keeps_checks;
     Value value = elab_poison();
     if (ok || e->sink->diags.count == first_diag) {
         first_diag = e->sink->diags.count;
@@ -117,8 +171,10 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
         elab_layer_leave(e, closure, layer);
         e->call_depth--;
         e->frame = frame.parent;
+        value = with_checks(e, value, first_check);
         elab_note_calls(e, first_diag, closure, span);
     }
+    e->checks.count = first_check;
     e->scope = saved;
     elab_at(e, span);
     return value;

@@ -241,14 +241,16 @@ bool elab_symbolic_parameters(Elaborator *e, const AstNode *function, Scope *sco
         const AstNode *type = ast_parameter_type(parameters.items[i]);
         if (type->kind == AST_TYPE_STORAGE)
             type = ast_type_storage_element(type);
-        bool ones[IR_MAX_RANK] = {0};
+        int64_t sizes[IR_MAX_RANK];
         Dtype dtype;
         dtype_find(type->name->text, &dtype);
         for (uint32_t k = 0; k < type->child_count; k++)
-            ones[k] = type->children[k]->kind == AST_INTEGER && type->children[k]->integer == 1;
+            sizes[k] = type->children[k]->kind == AST_INTEGER && type->children[k]->integer <= INT64_MAX
+                           ? (int64_t)type->children[k]->integer
+                           : -1;
         elab_at(e, parameters.items[i]->span);
         values[i] = value_tensor(
-            ir_parameter(&e->b, parameters.items[i]->name, dtype, type->child_count, NULL, ones));
+            ir_parameter(&e->b, parameters.items[i]->name, dtype, type->child_count, NULL, sizes));
         given[i] = true;
         spans[i] = parameters.items[i]->span;
     }

@@ -22,9 +22,12 @@ static bool rest_continues(const Rest *rest) {
     return false;
 }
 
-static Value continue_with(Elaborator *e, const Rest *rest) {
+Value elab_continue(Elaborator *e, const Rest *rest, bool wants_value) {
+    Scope *saved = e->scope;
     e->scope = elab_scope_new(e, rest->scope);
-    return elab_statements(e, rest->statements, rest->next, rest->outer, true);
+    Value value = elab_statements(e, rest->statements, rest->next, rest->outer, wants_value);
+    e->scope = saved;
+    return value;
 }
 
 /* One branch: a BLOCK, an `else if`, or nothing. */
@@ -37,7 +40,7 @@ static Value branch_value(Elaborator *e, const AstNode *node, const Rest *rest, 
         e->scope = elab_scope_new(e, saved);
         value = elab_statements(e, ast_block_statements(node), 0, rest, wants_value);
     } else if (rest && rest_continues(rest)) {
-        value = continue_with(e, rest);
+        value = elab_continue(e, rest, wants_value);
     }
     e->scope = saved;
     return value;
@@ -53,15 +56,54 @@ static Value elab_condition(Elaborator *e, const AstNode *node, const char *what
     return value;
 }
 
+/* The branch that is not taken is judged as well: its value must fit.  What is wrong inside it is not
+ * reported, as functions for any rank or dtype choose by them. */
+static bool fits_other_branch(Elaborator *e, const AstNode *node, const AstNode *other, bool condition,
+                              Value value) {
+    DiagSink own, *sink = e->sink;
+    Snapshot before = elab_snapshot(e);
+    IrRegion *region = e->b.region;
+    Branch branches[2] = {{.value = value}, {0}};
+    elab_enter_region(e); /* nothing uses it */
+    diag_init(&own, sink->arena);
+    e->sink = &own;
+    IrRegion *scratch = e->b.region;
+    branches[0].region = elab_enter_region(e);
+    elab_finish_branch(e, &before, &branches[0]);
+    e->b.region = scratch;
+    branches[1].region = elab_enter_region(e);
+    branches[1].value = branch_value(e, other, NULL, true);
+    elab_restore(e, &before);
+    elab_finish_branch(e, &before, &branches[1]);
+    e->sink = sink;
+    e->b.region = scratch;
+    uint32_t errors = sink->error_count;
+    if (!own.error_count && !value_is(branches[1].value, VALUE_POISON))
+        elab_join(e, ir_const_bool(&e->b, true), &before, &branches[!condition], &branches[condition], true,
+                  elab_mark(node));
+    elab_restore(e, &before);
+    e->b.region = region;
+    return sink->error_count == errors;
+}
+
+static bool is_in_library(const Elaborator *e) {
+    return e->frame && e->frame->closure->is_library;
+}
+
 Value elab_if(Elaborator *e, const AstNode *node, const Rest *rest, bool wants_value) {
     Value condition = elab_condition(e, ast_if_condition(node), "if");
     const AstNode *yes_node = ast_if_then(node), *no_node = ast_if_else(node);
     bool known;
-    wants_value = (wants_value && no_node) || rest;
+    wants_value = (wants_value && no_node) || (rest && !e->loop_return);
     if (value_is(condition, VALUE_POISON)) /* what follows is judged all the same */
         return branch_value(e, yes_node, rest, wants_value), elab_poison();
-    if (elab_constant_bool(condition, &known))
-        return branch_value(e, known ? yes_node : no_node, rest, wants_value);
+    if (elab_constant_bool(condition, &known)) {
+        Value value = branch_value(e, known ? yes_node : no_node, rest, wants_value);
+        bool is_judged = wants_value && !rest && !is_in_library(e) && !value_is(value, VALUE_POISON);
+        return !is_judged || fits_other_branch(e, node, known ? no_node : yes_node, known, value)
+                   ? value
+                   : elab_poison();
+    }
     Snapshot before = elab_snapshot(e);
     IrRegion *region = e->b.region;
     Branch branches[2] = {0};
@@ -338,7 +380,9 @@ Value elab_one_statement(Elaborator *e, const AstNode *node, const Rest *rest, b
     case AST_RULE:
         return elab_unsupported(e, elab_mark(node), "a `rule`");
     case AST_RETURN:
-        return elab_unsupported(e, node->span, "a `return` inside a loop or an expression");
+        if (!e->frame)
+            return elab_fail(e, DIAG_E0101, node->span, "`return` stands in a function");
+        return elab_unsupported(e, node->span, "a `return` inside an expression");
     case AST_IMPORT:
         return elab_fail(e, DIAG_E0101, node->span, "`import` stands at the top level of a file");
     default:
@@ -351,6 +395,8 @@ Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Re
     for (uint32_t i = next; i < statements.count; i++) {
         const AstNode *node = statements.items[i];
         bool is_last = i + 1 == statements.count;
+        if (node->kind == AST_RETURN && outer && e->loop_return)
+            return elab_return_from_loop(e, node);
         if (node->kind == AST_RETURN && outer) {
             const AstNode *result = ast_return_value(node);
             return result ? elab_expression(e, result) : value_of_kind(VALUE_UNIT);
@@ -358,6 +404,10 @@ Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Re
         if (node->kind == AST_IF && outer && elab_has_return(node)) {
             Rest rest = {statements, i + 1, e->scope, outer};
             return elab_if(e, node, &rest, true);
+        }
+        if ((node->kind == AST_FOR || node->kind == AST_WHILE) && outer && elab_has_return(node)) {
+            Rest rest = {statements, i + 1, e->scope, outer};
+            return elab_returning_loop(e, node, &rest);
         }
         Value token = e->token->value;
         bool wants = is_last && wants_value && !rest_continues(outer);
@@ -367,7 +417,7 @@ Value elab_statements(Elaborator *e, AstList statements, uint32_t next, const Re
             elab_fail(e, DIAG_E0114, node->span, "the value of this expression, %s, is not used",
                       elab_kind_text(e, value));
     }
-    return outer && rest_continues(outer) ? continue_with(e, outer) : value;
+    return outer && rest_continues(outer) ? elab_continue(e, outer, wants_value) : value;
 }
 
 Value elab_block(Elaborator *e, const AstNode *block) {
@@ -380,5 +430,9 @@ Value elab_block(Elaborator *e, const AstNode *block) {
 
 Value elab_function_body(Elaborator *e, const AstNode *block) {
     static const Rest end;
-    return elab_statements(e, ast_block_statements(block), 0, &end, true);
+    LoopReturn *loop_return = e->loop_return;
+    e->loop_return = NULL;
+    Value value = elab_statements(e, ast_block_statements(block), 0, &end, true);
+    e->loop_return = loop_return;
+    return value;
 }

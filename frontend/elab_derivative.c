@@ -23,6 +23,10 @@ struct Derivative {
     Name *names; /* of the parameters; none: the first argument */
 };
 
+Value elab_derived_function(const Derivative *derivative) {
+    return derivative->function;
+}
+
 /* One argument that is differentiated. */
 typedef struct Differentiated {
     uint32_t argument;

@@ -386,6 +386,14 @@ static Value array_of_literals(Elaborator *e, const Value *elements, uint32_t co
     return out;
 }
 
+static Value ragged(Elaborator *e, Span span, Value element, Value first) {
+    Diag *diag = diag_error(e->sink, DIAG_E0203, span,
+                            "the elements of an array have one shape: this one is %s, the first is %s",
+                            elab_type_text(e, element), elab_type_text(e, first));
+    diag_note(e->sink, diag, "a tuple holds values of different shapes: (a, b)");
+    return elab_poison();
+}
+
 static Value array_of_nodes(Elaborator *e, const Value *elements, const OperandInfo *infos, uint32_t count,
                             Dtype dtype, Span span) {
     IrNode **parts = ARENA_ARRAY(e->arena, IrNode *, count), *dims[IR_MAX_RANK];
@@ -400,13 +408,16 @@ static Value array_of_nodes(Elaborator *e, const Value *elements, const OperandI
             dims[k] = i ? elab_same_extent(e, dims[k], extent, "sizes of axis %u of the elements differ", k)
                         : extent;
             if (!dims[k])
-                return elab_fail(e, DIAG_E0203, infos[i].span, "this element is %s, the first is %s",
-                                 elab_type_text(e, part), elab_type_text(e, elements[0]));
+                return ragged(e, infos[i].span, part, elements[0]);
         }
     }
     for (uint32_t i = 0; i < count; i++)
         parts[i] = elab_with_unit_axis(e, elab_with_dims(e, parts[i], dims, ir_rank(parts[i])), 0);
-    return value_tensor(ir_concat(&e->b, parts, count, 0));
+    Value out = value_tensor(ir_concat(&e->b, parts, count, 0));
+    out.is_weak = dtype_is_complex(dtype) && count; /* there are no complex constants: literals come here */
+    for (uint32_t i = 0; i < count; i++)
+        out.is_weak = out.is_weak && elements[i].is_weak;
+    return out;
 }
 
 Value elab_array_of(Elaborator *e, const Value *elements, const OperandInfo *infos, uint32_t count,
@@ -421,8 +432,7 @@ Value elab_array_of(Elaborator *e, const Value *elements, const OperandInfo *inf
                              "an element of an array must be a tensor or a scalar, not %s",
                              elab_kind_text(e, elements[i]));
         if (i && other != rank)
-            return elab_fail(e, DIAG_E0203, infos[i].span, "this element is %s, the first is %s",
-                             elab_type_text(e, elements[i]), elab_type_text(e, elements[0]));
+            return ragged(e, infos[i].span, elements[i], elements[0]);
         rank = other;
         is_known = is_known && same_literal_shape(elements[0], elements[i]);
     }

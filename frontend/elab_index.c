@@ -78,8 +78,12 @@ Value elab_field(Elaborator *e, const AstNode *node) {
         return elab_unsupported(e, elab_mark(node), "a sparse matrix");
     if (base.kind == VALUE_RECORD)
         return elab_no_field(e, base, node->name->text, elab_mark(node));
-    return elab_fail(e, DIAG_E0110, elab_mark(node), "%s has no field `%s`", elab_kind_text(e, base),
-                     node->name->text);
+    Diag *diag = diag_error(e->sink, DIAG_E0110, elab_mark(node), "%s has no field `%s`",
+                            elab_kind_text(e, base), node->name->text);
+    Nearest nearest = elab_nearest(node->name->text);
+    elab_each_field(e, base, elab_consider, &nearest);
+    elab_note_nearest(e, diag, &nearest);
+    return elab_poison();
 }
 
 /* ---- slices
@@ -248,8 +252,6 @@ static uint32_t elab_part(Elaborator *e, const AstNode *node, Value value, IrNod
     if (!index_dtype(e, node, value, &dtype))
         return 0;
     elab_rank_of(value, &rank);
-    if (dtype == DTYPE_bool && rank == 0)
-        return elab_unsupported(e, node->span, "a scalar bool as an index"), 0;
     if (dtype == DTYPE_bool)
         return mask_parts(e, value, dims, axis, node->span, out) ? rank : 0;
     out->count++;
@@ -339,7 +341,7 @@ uint32_t elab_result_axes(const Subscripts *s, ResultAxis *out) {
         if (i == s->count)
             break;
         if (s->parts[i].kind == PART_NEW)
-            out[count++] = (ResultAxis){RESULT_NEW, 0};
+            out[count++] = (ResultAxis){RESULT_NEW, i};
         else if (!is_index(&s->parts[i]))
             out[count++] = (ResultAxis){RESULT_AXIS, axis};
         axis += s->parts[i].kind != PART_NEW;
@@ -367,14 +369,15 @@ uint32_t elab_index_tensors(Elaborator *e, const Subscripts *s, IrNode **indices
  */
 
 /* The axes of x (axis k of the tensor at position[k], the indices' from `lead` on) in the result's order. */
-static IrNode *arrange(Elaborator *e, IrNode *x, const ResultAxis *axes, uint32_t count,
+static IrNode *arrange(Elaborator *e, IrNode *x, const Subscripts *s, const ResultAxis *axes, uint32_t count,
                        const uint32_t *position, uint32_t lead) {
     uint32_t permutation[IR_MAX_RANK], map[IR_MAX_RANK], next = 0;
     IrNode *dims[IR_MAX_RANK];
     bool moves = false;
     for (uint32_t k = 0; k < count; k++) {
         if (axes[k].kind == RESULT_NEW) {
-            dims[k] = int_node(e, 1);
+            IrNode *extent = s->parts[axes[k].axis].cut.extent;
+            dims[k] = extent ? extent : int_node(e, 1);
             continue;
         }
         uint32_t from = axes[k].kind == RESULT_AXIS ? position[axes[k].axis] : lead + axes[k].axis;
@@ -411,7 +414,7 @@ Value elab_indexed(Elaborator *e, IrNode *x, const Subscripts *s) {
     }
     if (tensors)
         out = ir_gather_many(&e->b, out, indices, axes, tensors);
-    return value_tensor(arrange(e, out, result, count, position, lead));
+    return value_tensor(arrange(e, out, s, result, count, position, lead));
 }
 
 typedef struct Subscript { /* as written: a slice and `...` have no value */
@@ -444,6 +447,26 @@ static Subscript *subscript_values(Elaborator *e, AstList list, uint32_t *count)
     return out;
 }
 
+static bool is_choice(Value value) {
+    Dtype dtype;
+    return elab_dtype_of(value, &dtype) && dtype == DTYPE_bool && elab_is_scalar(value);
+}
+
+static bool makes_axis(Value value) {
+    return value.kind == VALUE_NONE || is_choice(value);
+}
+
+/* A scalar bool: a new axis of 1 where it is true, of 0 where it is false, as in NumPy. */
+static bool choice_part(Elaborator *e, const Subscript *subscript, Subscripts *out) {
+    IrNode *extent = elab_cast(e, elab_node(e, subscript->value).node, DTYPE_i64);
+    if (out->has_choice)
+        return elab_unsupported(e, subscript->node->span, "two scalar bools in an index"), false;
+    out->has_choice = true;
+    out->parts[out->count++] =
+        (Part){.kind = PART_NEW, .span = subscript->node->span, .cut = {.extent = extent}};
+    return true;
+}
+
 /* How many axes the subscripts take; UINT32_MAX after reporting. */
 static uint32_t axes_taken(Elaborator *e, const Subscript *subscripts, uint32_t count, Span span) {
     uint32_t used = 0, ellipses = 0, made = 0, rank;
@@ -460,8 +483,8 @@ static uint32_t axes_taken(Elaborator *e, const Subscript *subscripts, uint32_t 
         }
         bool is_mask = elab_dtype_of(s->value, &dtype) && dtype == DTYPE_bool &&
                        elab_rank_of(s->value, &rank) && rank > 0;
-        made += s->value.kind == VALUE_NONE;
-        used += is_mask ? rank : s->value.kind != VALUE_NONE;
+        made += makes_axis(s->value);
+        used += is_mask ? rank : !makes_axis(s->value);
     }
     if (made > IR_MAX_RANK)
         return elab_fail(e, DIAG_E0209, span, "a tensor has at most %d axes", IR_MAX_RANK), UINT32_MAX;
@@ -513,12 +536,18 @@ bool elab_subscripts(Elaborator *e, const AstNode *node, Value base, Subscripts 
             out->parts[out->count++] = (Part){.kind = PART_NEW, .span = s->node->span};
             continue;
         }
+        if (!is_written(s, AST_SLICE) && is_choice(s->value)) {
+            ok = choice_part(e, s, out);
+            continue;
+        }
         uint32_t taken = elab_part(e, s->node, s->value, dims, axis, out);
         ok = taken > 0;
         axis += taken;
         out->parts[first].after_ellipsis = i > 0 && is_written(&subscripts[i - 1], AST_ELLIPSIS);
     }
     forget_mask_among_others(out, dims);
+    if (ok && out->has_choice && elab_has_indices(out))
+        return elab_unsupported(e, node->span, "a scalar bool beside index tensors"), false;
     return ok;
 }
 

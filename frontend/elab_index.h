@@ -12,7 +12,7 @@ typedef struct Cut { /* one axis of a view */
 typedef enum PartKind { PART_CUT, PART_NEW, PART_GATHER } PartKind;
 typedef struct Part { /* one subscript after `...` and masks were filled in */
     PartKind kind;
-    Cut cut;         /* of the axis; PART_GATHER: all of it */
+    Cut cut;         /* of the axis; PART_GATHER: all of it; PART_NEW: its extent, NULL for 1 */
     IrNode *indices; /* PART_GATHER: i64, in range */
     Span span;
     bool after_ellipsis; /* a `...` stands before it, even one for no axis */
@@ -22,7 +22,8 @@ typedef struct Subscripts { /* of one index expression on one tensor; every axis
     Part *parts;
     uint32_t count;
     Span span;
-    IrNode *mask; /* the only part that is no whole axis is this mask, at mask_axis; else NULL */
+    bool has_choice; /* one part is a scalar bool: an axis of 1 or 0 */
+    IrNode *mask;    /* the only part that is no whole axis is this mask, at mask_axis; else NULL */
     uint32_t mask_axis;
 } Subscripts;
 
@@ -30,7 +31,7 @@ typedef struct Subscripts { /* of one index expression on one tensor; every axis
 typedef enum ResultAxisKind { RESULT_AXIS, RESULT_NEW, RESULT_INDEX } ResultAxisKind;
 typedef struct ResultAxis {
     ResultAxisKind kind;
-    uint32_t axis; /* RESULT_AXIS: of the tensor; RESULT_INDEX: of the indices */
+    uint32_t axis; /* RESULT_AXIS: of the tensor; RESULT_INDEX: of the indices; RESULT_NEW: the part */
 } ResultAxis;
 
 /* False after reporting. */

@@ -49,6 +49,11 @@ bool elab_lift_check_index(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_check(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_if(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_for(Vectorizer *v, const IrNode *old, Lifted *out);
+bool elab_lift_while(Vectorizer *v, const IrNode *old, Lifted *out);
+/* ---- elab_vectorize_update.c ---- */
+bool elab_lift_update(Vectorizer *v, const IrNode *old, Lifted *out);
+bool elab_lift_along(Vectorizer *v, const IrNode *old, Lifted *out);
+bool elab_lift_searchsorted(Vectorizer *v, const IrNode *old, Lifted *out);
 
 static inline IrNode *int_node(Vectorizer *v, int64_t value) {
     return ir_const_i64(&v->e->b, value);

@@ -90,6 +90,10 @@ static void scan_effects(void *context, const AstNode *node) {
 static BodyScan scan_body(Elaborator *e, const AstNode *condition, const AstNode *body) {
     BodyScan scan = {.e = e};
     elab_walk(body, scan_assignments, &scan);
+    if (e->loop_return && elab_has_return(body)) {
+        carry(&scan, e->loop_return->returned);
+        carry(&scan, e->loop_return->result);
+    }
     elab_walk(body, scan_effects, &scan);
     elab_walk(condition, scan_effects, &scan);
     for (uint32_t i = 0; i < e->states.count; i++) /* whatever the body calls may assign to them */
@@ -155,8 +159,9 @@ static IrNode *kept_shape(Elaborator *e, Name name, IrNode *node, IrNode *parame
     return elab_with_dims(e, node, dims, wanted->rank);
 }
 
-/* The variables' leaves at the body's end as the region's results. */
-static bool carried_results(Elaborator *e, Carried *c, Span span) {
+/* The variables' leaves at the body's end as the region's results, and `more`, a value that is no variable's.
+ */
+static bool carried_results(Elaborator *e, Carried *c, IrNode *more, Span span) {
     NodeList results = {0};
     for (uint32_t i = 0; i < c->scan.carried.count; i++) {
         Binding *binding = c->scan.carried.items[i];
@@ -186,6 +191,8 @@ static bool carried_results(Elaborator *e, Carried *c, Span span) {
                 return false;
         }
     }
+    if (more)
+        vec_push(e->arena, &results, more);
     ir_set_results(&e->b, results.items, results.count);
     return true;
 }
@@ -211,7 +218,7 @@ static void loop_body(Elaborator *e, const AstNode *node, Value item) {
     elab_pattern(e, ast_for_pattern(node), BINDING_LET, item, e->scope);
     Scope *inner = e->scope;
     e->scope = elab_scope_new(e, inner);
-    elab_statements(e, ast_block_statements(ast_for_body(node)), 0, NULL, false);
+    elab_loop_statements(e, ast_for_body(node));
     e->scope = saved;
 }
 
@@ -231,12 +238,45 @@ static void counted_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNod
     IrNode *index = ir_parameter(&e->b, NULL, DTYPE_i64, 0, NULL, NULL);
     carried_parameters(e, &c);
     loop_body(e, node, tensor ? value_tensor(elab_first_axis_item(e, tensor, index)) : value_weak(index));
-    bool ok = carried_results(e, &c, elab_mark(node));
+    bool ok = carried_results(e, &c, NULL, elab_mark(node));
     e->b.region = outer;
     elab_at(e, elab_mark(node));
     IrNode *loop =
         ok && c.initial.count ? ir_for(&e->b, begin, end, c.initial.items, c.initial.count, body) : NULL;
     carried_end(e, &c, loop, &before);
+}
+
+/* The same where the body may return: the index is one more variable of a `while`. */
+static void stopping_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNode *end, IrNode *tensor) {
+    Snapshot before = elab_snapshot(e);
+    Carried c = carried_begin(e, NULL, ast_for_body(node));
+    IrRegion *outer = e->b.region, *condition = elab_enter_region(e);
+    vec_push(e->arena, &c.initial, begin);
+    carried_parameters(e, &c);
+    IrNode *index = c.parameters.items[c.parameters.count - 1];
+    IrNode *returned = elab_node(e, e->loop_return->returned->value).node;
+    IrNode *goes_on = ir_binary(&e->b, OP_logical_and, ir_binary(&e->b, OP_lt, index, end),
+                                ir_unary(&e->b, OP_logical_not, returned));
+    ir_set_results(&e->b, &goes_on, 1);
+    e->b.region = outer;
+    IrRegion *body = elab_enter_region(e);
+    carried_parameters(e, &c);
+    index = c.parameters.items[c.parameters.count - 1];
+    elab_set(e, e->loop_return->returned, elab_constant(DTYPE_bool, 0, false)); /* the condition says so */
+    loop_body(e, node, tensor ? value_tensor(elab_first_axis_item(e, tensor, index)) : value_weak(index));
+    IrNode *next = ir_binary(&e->b, OP_add, index, ir_const_i64(&e->b, 1));
+    bool ok = carried_results(e, &c, next, elab_mark(node));
+    e->b.region = outer;
+    elab_at(e, elab_mark(node));
+    IrNode *loop = ok ? ir_while(&e->b, c.initial.items, c.initial.count, condition, body) : NULL;
+    carried_end(e, &c, loop, &before);
+}
+
+static void run_for(Elaborator *e, const AstNode *node, IrNode *begin, IrNode *end, IrNode *tensor) {
+    if (e->loop_return && elab_has_return(ast_for_body(node)))
+        stopping_for(e, node, begin, end, tensor);
+    else
+        counted_for(e, node, begin, end, tensor);
 }
 
 Value elab_for(Elaborator *e, const AstNode *node) {
@@ -247,8 +287,8 @@ Value elab_for(Elaborator *e, const AstNode *node) {
         return unit;
     }
     if (over.kind == VALUE_RANGE) {
-        counted_for(e, node, elab_node(e, over.tuple->items[0]).node, elab_node(e, over.tuple->items[1]).node,
-                    NULL);
+        run_for(e, node, elab_node(e, over.tuple->items[0]).node, elab_node(e, over.tuple->items[1]).node,
+                NULL);
     } else if (over.kind == VALUE_TUPLE) {
         unrolled_for(e, node, over.tuple);
     } else {
@@ -260,7 +300,7 @@ Value elab_for(Elaborator *e, const AstNode *node) {
                       elab_type_text(e, over));
             return unit;
         }
-        counted_for(e, node, ir_const_i64(&e->b, 0), ir_dim(&e->b, over.node, 0), over.node);
+        run_for(e, node, ir_const_i64(&e->b, 0), ir_dim(&e->b, over.node, 0), over.node);
     }
     return unit;
 }
@@ -271,7 +311,7 @@ Value elab_for(Elaborator *e, const AstNode *node) {
 
 static IrNode *while_condition(Elaborator *e, const AstNode *node) {
     Value token = e->token->value, counter = e->random_counter->value;
-    Value value = elab_tensor_expression(e, node, "the condition of `while`");
+    Value value = elab_tensor(e, elab_while_condition(e, node), node->span, "the condition of `while`");
     if (value_is(value, VALUE_POISON))
         return NULL;
     if (ir_dtype(value.node) != DTYPE_bool || ir_rank(value.node) != 0) {
@@ -298,9 +338,9 @@ Value elab_while(Elaborator *e, const AstNode *node) {
     carried_parameters(e, &c);
     Scope *saved = e->scope;
     e->scope = elab_scope_new(e, saved);
-    elab_statements(e, ast_block_statements(ast_while_body(node)), 0, NULL, false);
+    elab_loop_statements(e, ast_while_body(node));
     e->scope = saved;
-    ok = carried_results(e, &c, elab_mark(node)) && ok;
+    ok = carried_results(e, &c, NULL, elab_mark(node)) && ok;
     e->b.region = outer;
     elab_at(e, elab_mark(node));
     IrNode *loop =

@@ -264,6 +264,7 @@ Value builtin_checked(Elaborator *e, BuiltinCall *call) {
     Value value = builtin_tensor(e, call, 0, "a checked value"),
           condition = builtin_tensor(e, call, 1, "a condition");
     bool known;
+    int64_t holds;
     if (value_is(value, VALUE_POISON) || value_is(condition, VALUE_POISON) ||
         call->values[2].kind != VALUE_STRING)
         return elab_poison();
@@ -271,6 +272,9 @@ Value builtin_checked(Elaborator *e, BuiltinCall *call) {
     const char *text = arena_format(e->arena, "%.*s", (int)call->values[2].length, call->values[2].text);
     if (elab_constant_bool(condition, &known))
         return known ? value : elab_fail(e, DIAG_E0209, call->span, "%s", text);
+    /* what follows from the sizes of this call: an error now, unless a branch may pass it by */
+    if (!e->b.region->parent && ir_known_i64(condition.node, &holds) && !holds)
+        return elab_fail(e, DIAG_E0209, call->span, "%s", text);
     return value_tensor(ir_check_true(&e->b, condition.node, value.node, DIAG_E0302, elab_intern(e, text)));
 }
 

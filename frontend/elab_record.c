@@ -63,6 +63,9 @@ bool elab_record_field(Elaborator *e, const ValueTuple *record, Name name, Value
 Value elab_no_field(Elaborator *e, Value record, const char *name, Span span) {
     const ValueTuple *fields = record.tuple;
     Diag *diag = diag_error(e->sink, DIAG_E0110, span, "the record has no field `%s`", name);
+    Nearest nearest = elab_nearest(name);
+    elab_each_field(e, record, elab_consider, &nearest);
+    elab_note_nearest(e, diag, &nearest);
     if (fields->count)
         diag_note(e->sink, diag, "it is %s", elab_type_text(e, record));
     else

@@ -175,39 +175,6 @@ bool elab_is_builtin_constant(Elaborator *e, Name name, Value *out) {
 /* ---- looking up
  * ---------------------------------------------------------------------------------------------- */
 
-static uint32_t distance(const char *a, const char *b, uint32_t limit) {
-    uint32_t n = (uint32_t)strlen(a), m = (uint32_t)strlen(b), row[65];
-    if (n > 64 || m > 64 || (n > m ? n - m : m - n) > limit)
-        return limit + 1;
-    for (uint32_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (uint32_t i = 1; i <= n; i++) {
-        uint32_t diagonal = row[0];
-        row[0] = i;
-        for (uint32_t j = 1; j <= m; j++) {
-            uint32_t best = diagonal + (a[i - 1] != b[j - 1]);
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
-typedef struct Nearest {
-    const char *wanted, *best;
-    uint32_t distance;
-} Nearest;
-
-static void consider(Nearest *nearest, const char *name) {
-    uint32_t d = name && *name ? distance(nearest->wanted, name, nearest->distance) : 99;
-    if (d < nearest->distance) {
-        nearest->distance = d;
-        nearest->best = name;
-    }
-}
-
 static bool is_planned(const char *name) {
     static const char *const names[] = {
 #define PLANNED(name) #name,
@@ -230,6 +197,15 @@ static const char *foreign_hint(Name name) {
         {"nil", "GMX writes `None`"},
         {"int", "the dtype is spelled with its size: `i64(x)` truncates"},
         {"float", "the dtype is spelled with its size: `f64(x)`"},
+        {"float32", "the dtype is spelled `f32`"},
+        {"float64", "the dtype is spelled `f64`"},
+        {"float16", "the dtype is spelled `f16`"},
+        {"bfloat16", "the dtype is spelled `bf16`"},
+        {"int64", "the dtype is spelled `i64`"},
+        {"int32", "the dtype is spelled `i32`"},
+        {"uint8", "the dtype is spelled `u8`"},
+        {"complex64", "the dtype is spelled `c64`"},
+        {"complex128", "the dtype is spelled `c128`"},
         {"double", "the dtype is spelled with its size: `f64(x)`"},
         {"complex", "the dtype is spelled with its size: `c128(x)`"},
         {"str", "text of a value is written \"{x}\""},
@@ -248,29 +224,18 @@ static const char *foreign_hint(Name name) {
 }
 
 Value elab_unknown_name(Elaborator *e, Name name, Span span, const char *what) {
-    uint32_t length = name->length;
     const char *hint = foreign_hint(name);
     if (e->misses_import && e->sink->error_count)
         return elab_poison();
     if (is_planned(name->text))
         return elab_unsupported(e, span, arena_format(e->arena, "`%s`", name->text));
-    Nearest nearest = {name->text, NULL, length <= 1 ? 1 : length <= 3 ? 2 : length <= 6 ? 3 : 4};
-    for (Scope *scope = e->scope; scope; scope = scope->parent)
-        for (uint32_t i = 0; i < scope->bindings.count; i++)
-            if (scope->bindings.items[i]->name->text[0] != '%')
-                consider(&nearest, scope->bindings.items[i]->name->text);
-    elab_load_library(e);
-    for (uint32_t i = 0; i < e->library->bindings.count; i++)
-        consider(&nearest, e->library->bindings.items[i]->name->text);
-    for (uint32_t i = 0; elab_builtin_at(i); i++) {
-        consider(&nearest, elab_builtin_at(i)->name);
-        consider(&nearest, elab_builtin_at(i)->alias);
-    }
+    Nearest nearest = elab_nearest(name->text);
+    elab_each_name(e, elab_consider, &nearest);
     Diag *diag = diag_error(e->sink, DIAG_E0110, span, "unknown %s `%s`", what, name->text);
     if (hint)
         diag_note(e->sink, diag, "%s", hint);
-    else if (nearest.best)
-        diag_note(e->sink, diag, "the nearest name is `%s`", nearest.best);
+    else
+        elab_note_nearest(e, diag, &nearest);
     return elab_poison();
 }
 

@@ -250,7 +250,7 @@ Value builtin_squeeze(Elaborator *e, BuiltinCall *call) {
 Value builtin_broadcast_to(Elaborator *e, BuiltinCall *call) {
     IrNode *dims[IR_MAX_RANK];
     uint32_t rank;
-    int64_t one;
+    int64_t one, size;
     Value x;
     if (!tensor_argument(e, call, &x))
         return x;
@@ -259,6 +259,10 @@ Value builtin_broadcast_to(Elaborator *e, BuiltinCall *call) {
     bool fits = ir_rank(x.node) <= rank;
     elab_at(e, call->span);
     for (uint32_t k = 0; fits && k < ir_rank(x.node); k++) {
+        bool repeats = ir_known_i64(x.node->types[0].dims[k], &one) && one == 1 &&
+                       ir_known_i64(dims[rank - ir_rank(x.node) + k], &size) && size != 1;
+        if (repeats) /* 1 at this call, though perhaps not by construction */
+            x.node = elab_as_one(e, x.node, k);
         IrNode *extent = x.node->types[0].dims[k], **wanted = &dims[rank - ir_rank(x.node) + k];
         if (ir_const_value_i64(extent, &one) && one == 1)
             continue;

@@ -80,6 +80,24 @@ static IrNode *dim_mismatch(Elaborator *e, const AstNode *dim, const Declared *d
     return NULL;
 }
 
+typedef struct DimNames {
+    Elaborator *e;
+    const Declared *d;
+    bool are_bound;
+} DimNames;
+
+static void check_dim_name(void *context, const AstNode *node) {
+    DimNames *names = context;
+    if (node->kind != AST_NAME || !names->are_bound || find_dim(names->e, names->d, node->name))
+        return;
+    names->are_bound = false;
+    Diag *diag =
+        diag_error(names->e->sink, DIAG_E0205, node->span,
+                   "the dim `%s` is part of a size, but no parameter has it alone", node->name->text);
+    diag_note(names->e->sink, diag, "a size that stands alone, as in f32[%s], binds the name",
+              node->name->text);
+}
+
 /* The extent of one declared dim, given the actual one. */
 static IrNode *check_dim(Elaborator *e, const AstNode *dim, IrNode *actual, const Declared *d) {
     if (dim->kind == AST_NAME && name_is(dim->name, "_"))
@@ -97,7 +115,10 @@ static IrNode *check_dim(Elaborator *e, const AstNode *dim, IrNode *actual, cons
     }
     if (!(is_name ? d->phases & PHASE_BIND : d->phases & PHASE_CHECK))
         return actual;
-    IrNode *wanted = dim_extent(e, dim, d);
+    DimNames names = {e, d, true};
+    if (!is_name)
+        elab_walk(dim, check_dim_name, &names);
+    IrNode *wanted = names.are_bound ? dim_extent(e, dim, d) : NULL;
     if (!wanted)
         return NULL;
     elab_at(e, d->span);
@@ -136,6 +157,29 @@ static void poison_dims(Elaborator *e, const AstNode *type, const Declared *d) {
         elab_bind(e, d->scope, type->name, BINDING_DIM, elab_poison(), type->span);
 }
 
+static const char *sizes_text(Elaborator *e, IrNode *const *dims, uint32_t count) {
+    TextBuffer text = {.arena = e->sink->arena};
+    text_add(&text, "(");
+    for (uint32_t i = 0; i < count; i++)
+        text_format(&text, "%s%s", i ? ", " : "", elab_extent_text(e, dims[i]));
+    text_add(&text, count == 1 ? ",)" : ")");
+    return text.text;
+}
+
+static bool rest_mismatch(Elaborator *e, const AstNode *dim, const Binding *binding, IrNode *const *dims,
+                          uint32_t count, const Declared *d) {
+    const ValueTuple *bound = binding->value.tuple;
+    IrNode *wanted[IR_MAX_RANK];
+    for (uint32_t i = 0; i < bound->count; i++)
+        wanted[i] = bound->items[i].node;
+    Diag *diag = diag_error(e->sink, DIAG_E0205, d->span, "`...%s` is %s in `%s` but %s in %s",
+                            dim->name->text, sizes_text(e, wanted, bound->count),
+                            binding->bound_by ? binding->bound_by->text : "the arguments",
+                            sizes_text(e, dims, count), receiver(e, d));
+    diag_label(e->sink, diag, dim->span, "declared here");
+    return false;
+}
+
 /* `...s`: binds or checks any number of leading extents; a tuple of them is the value of `s`. */
 static bool check_rest(Elaborator *e, const AstNode *dim, IrNode **dims, uint32_t count, const Declared *d) {
     Binding *binding = dim->name ? elab_find(d->scope, dim->name) : NULL;
@@ -151,6 +195,8 @@ static bool check_rest(Elaborator *e, const AstNode *dim, IrNode **dims, uint32_
     }
     if (binding->value.kind != VALUE_TUPLE)
         return false;
+    IrNode *actual[IR_MAX_RANK];
+    memcpy(actual, dims, count * sizeof *dims);
     bool fits = binding->value.tuple->count == count;
     for (uint32_t i = 0; fits && i < count; i++) {
         IrNode *same = elab_same_extent(e, binding->value.tuple->items[i].node, dims[i],
@@ -158,10 +204,7 @@ static bool check_rest(Elaborator *e, const AstNode *dim, IrNode **dims, uint32_
         fits = same != NULL;
         dims[i] = same;
     }
-    if (!fits)
-        elab_fail(e, DIAG_E0205, d->span, "the leading sizes of %s are not those that `...%s` stands for",
-                  receiver(e, d), dim->name->text);
-    return fits;
+    return fits || rest_mismatch(e, dim, binding, actual, count, d);
 }
 
 static Value declared_shape(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
@@ -208,6 +251,13 @@ static Value declared_letter(Elaborator *e, const AstNode *type, Value value, co
                          binding->bound_by ? binding->bound_by->text : "the arguments", dtype_name(dtype),
                          receiver(e, d));
     return elab_node(e, value);
+}
+
+/* Sizes that a type spells as numbers are constants of the code that is made for such an argument. */
+static void fix_sizes(const AstNode *type, ElabSlot *slot) {
+    for (uint32_t k = 0; slot->is_known && type->child_count == slot->rank && k < slot->rank; k++)
+        if (type->children[k]->kind == AST_INTEGER && type->children[k]->integer == (uint64_t)slot->shape[k])
+            slot->fixed_axes |= 1u << k;
 }
 
 /* ---- layers ------------------------------------------------------------------------------------------- */
@@ -286,6 +336,8 @@ static Value declared_tensor(Elaborator *e, const AstNode *type, Value value, co
         return wrong_type(e, DIAG_E0201, type, value, d);
     uint32_t rank;
     elab_rank_of(value, &rank);
+    if (value.kind == VALUE_SLOT)
+        fix_sizes(type, value.slot);
     if (type->child_count == 0 && rank != 0)
         return wrong_type(e, DIAG_E0203, type, value, d);
     value = is_letter ? declared_letter(e, type, value, d)

@@ -116,11 +116,27 @@ const char *elab_line(Elaborator *e, Span span) {
     return arena_format(e->sink->arena, "%s:%u", place.file->name, place.line);
 }
 
+/* A place as a run-time error shows it: with the calls that lead to it, without those inside the library. */
+static Span place_in(Elaborator *e, CallFrame *frame, Span span) {
+    for (; frame && frame->closure->is_library; frame = frame->parent)
+        span = frame->call;
+    if (!frame || !frame->has_place || e->is_checking || e->is_exporting)
+        return span;
+    Span function = frame->closure->function->span;
+    if (!frame->is_placed) {
+        Span call = place_in(e, frame->parent, frame->call);
+        Name name = frame->closure->name;
+        frame->is_placed = true;
+        frame->shift =
+            call.end ? source_add_call(e->options.sources, function, call, name ? name->text : NULL) : 0;
+    }
+    if (span.begin < function.begin || span.end > function.end)
+        return span;
+    return (Span){span.begin + frame->shift, span.end + frame->shift};
+}
+
 void elab_at(Elaborator *e, Span span) {
-    Span place = span;
-    for (const CallFrame *frame = e->frame; frame && frame->closure->is_library; frame = frame->parent)
-        place = frame->call;
-    e->b.span = place;
+    e->b.span = place_in(e, e->frame, span);
 }
 
 const char *elab_extent_text(Elaborator *e, const IrNode *extent) {
@@ -336,7 +352,10 @@ IrNode *elab_same_extent(Elaborator *e, IrNode *x, IrNode *y, const char *format
     va_start(list, format);
     Name message = elab_intern(e, arena_format_list(e->arena, format, list));
     va_end(list);
-    return ir_check_equal(&e->b, x, y, message);
+    IrNode *check = ir_check_equal(&e->b, x, y, message);
+    if (e->keeps_checks && check->op == OP_check_equal)
+        vec_push(e->arena, &e->checks, check);
+    return check;
 }
 
 IrNode *elab_with_dims(Elaborator *e, IrNode *x, IrNode *const *dims, uint32_t rank) {

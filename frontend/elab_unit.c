@@ -62,11 +62,11 @@ IrNode *elab_slot_node(Elaborator *e, ElabSlot *slot) {
     for (uint32_t i = unit->parameters.count; i-- > 0;)
         if (unit->parameters.items[i].slot == slot)
             return unit->parameters.items[i].node;
-    bool ones[IR_MAX_RANK] = {0};
+    int64_t sizes[IR_MAX_RANK];
     for (uint32_t k = 0; k < slot->rank; k++)
-        ones[k] = slot->is_known && slot->shape[k] == 1;
+        sizes[k] = slot->is_known && (slot->shape[k] == 1 || slot->fixed_axes >> k & 1) ? slot->shape[k] : -1;
     IrBuilder b = {e->b.function, e->b.function->body, e->b.span, e->b.statement};
-    IrNode *node = ir_parameter(&b, slot->name, slot->dtype, slot->rank, NULL, ones);
+    IrNode *node = ir_parameter(&b, slot->name, slot->dtype, slot->rank, NULL, sizes);
     for (uint32_t k = 0; k < slot->rank; k++) {
         IrNode *extent = node->types[0].dims[k];
         if (slot->is_known && !ir_is_const(extent)) {

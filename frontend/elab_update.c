@@ -225,9 +225,17 @@ static Value updated(Elaborator *e, const Update *update, Value base, const AstN
 static Value updated_part(Elaborator *e, const Update *update, Value base, const Subscripts *s,
                           const AstNode *const *chain, uint32_t count) {
     Subscripts inner;
+    if (s->has_choice)
+        return elab_unsupported(e, s->span, "assignment where a scalar bool is true");
     if (!count)
         return assign_part(e, update, base, s);
     Value part = elab_indexed(e, base.node, s);
+    if (!value_is(part, VALUE_POISON) && chain[0]->kind == AST_FIELD) {
+        Update outer = *update;
+        outer.operator= AST_OPERATOR_NONE;
+        outer.value = updated(e, update, part, chain, count);
+        return value_is(outer.value, VALUE_POISON) ? outer.value : assign_part(e, &outer, base, s);
+    }
     if (value_is(part, VALUE_POISON) || !elab_subscripts(e, chain[0], part, &inner))
         return elab_poison();
     elab_at(e, inner.span);
@@ -277,23 +285,34 @@ static Value updated(Elaborator *e, const Update *update, Value base, const AstN
         return base;
     if (base.kind == VALUE_TUPLE)
         return updated_tuple(e, update, base, chain, count);
-    base = elab_tensor(e, base, ast_index_base(chain[0])->span, "what is indexed");
+    base = elab_tensor(e, base, chain[0]->children[0]->span, "what is indexed");
+    if (chain[0]->kind == AST_FIELD && !value_is(base, VALUE_POISON)) { /* x.T[…] = v */
+        Value turned = updated(e, update, elab_transpose(e, base), chain + 1, count - 1);
+        return value_is(turned, VALUE_POISON) ? turned : elab_transpose(e, turned);
+    }
     if (value_is(base, VALUE_POISON) || !elab_subscripts(e, chain[0], base, &s))
         return elab_poison();
     elab_at(e, s.span);
     return updated_part(e, update, base, &s, chain + 1, count - 1);
 }
 
+/* One step of a target towards its name: an index, or the transpose. */
+static const AstNode *target_base(const AstNode *target) {
+    if (target->kind == AST_INDEX)
+        return ast_index_base(target);
+    return target->kind == AST_FIELD && name_is(target->name, "T") ? ast_field_base(target) : NULL;
+}
+
 const AstNode *elab_assigned_name(const AstNode *target) {
-    while (target && target->kind == AST_INDEX)
-        target = ast_index_base(target);
+    while (target && target_base(target))
+        target = target_base(target);
     return target && target->kind == AST_NAME ? target : NULL;
 }
 
 Value elab_updated(Elaborator *e, const AstNode *assignment, AstOperator operator, const AstNode * target,
                    Value base, Value value, Span span) {
     VEC(const AstNode *) chain = {0};
-    for (const AstNode *at = target; at->kind == AST_INDEX; at = ast_index_base(at))
+    for (const AstNode *at = target; at->kind != AST_NAME; at = target_base(at))
         vec_push(e->arena, &chain, at);
     for (uint32_t i = 0; i < chain.count / 2; i++) {
         const AstNode *other = chain.items[i];

@@ -504,6 +504,17 @@ static bool lift_concat(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
+static bool lift_same(Vectorizer *v, const IrNode *old, Lifted *out) {
+    const Lifted *x = elab_lift(v, old->operands[0]);
+    if (!x)
+        return false;
+    if (old->op == OP_variable)
+        *out = *x;
+    else
+        elab_lift_own(out, ir_stop_gradient(&v->e->b, elab_lift_node(v, x, x->set)), x->set);
+    return true;
+}
+
 /* ---- the walk ---- */
 
 static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
@@ -547,9 +558,22 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
         return elab_lift_if(v, old, out);
     case OP_for:
         return elab_lift_for(v, old, out);
+    case OP_while:
+        return elab_lift_while(v, old, out);
     case OP_update:
-        elab_unsupported(v->e, old->span, "an update in an index expression");
-        return false;
+        return elab_lift_update(v, old, out);
+    case OP_sort:
+    case OP_argsort:
+    case OP_cumsum:
+    case OP_cumprod:
+    case OP_cummax:
+    case OP_cummin:
+        return elab_lift_along(v, old, out);
+    case OP_searchsorted:
+        return elab_lift_searchsorted(v, old, out);
+    case OP_variable: /* its derivative has been taken: from here on it is its operand */
+    case OP_stop_gradient:
+        return lift_same(v, old, out);
     case OP_nonzero:
         elab_unsupported(v->e, old->span, "a mask or `nonzero` in an index expression");
         return false;

@@ -144,3 +144,105 @@ bool elab_lift_for(Vectorizer *v, const IrNode *old, Lifted *out) {
         elab_lift_own(&out[i], ir_result(&v->e->b, made, i), set);
     return true;
 }
+
+/* ---- while: runs until no item goes on; the others keep their values ---- */
+
+static void forget(Vectorizer *v, const IrRegion *region) {
+    for (uint32_t i = 0; i < region->nodes.count; i++) {
+        const IrNode *node = region->nodes.items[i];
+        if (node->id < v->old_count)
+            v->map[node->id] = NULL;
+        for (uint32_t r = 0; r < node->region_count; r++)
+            forget(v, node->regions[r]);
+    }
+}
+
+static void bind(Vectorizer *v, const IrRegion *region, IrNode *const *parameters) {
+    for (uint32_t i = 0; i < region->parameters.count; i++) {
+        Lifted *x = v->map[region->parameters.items[i]->id] = ARENA_NEW(v->e->arena, Lifted);
+        elab_lift_own(x, parameters[i], all_variables(v));
+    }
+}
+
+static void parameters_like(Vectorizer *v, IrNode *const *initial, uint32_t count, IrNode **parameters) {
+    for (uint32_t i = 0; i < count; i++) {
+        const IrType *type = ir_type(initial[i]);
+        parameters[i] = ir_parameter(&v->e->b, NULL, type->dtype, type->rank, type->dims, NULL);
+    }
+}
+
+/* Which items go on, over all variables: those of a taken branch whose condition holds. */
+static IrNode *going_on(Vectorizer *v, const IrRegion *condition, IrNode *const *parameters) {
+    uint32_t all = all_variables(v);
+    forget(v, condition);
+    bind(v, condition, parameters);
+    const Lifted *x = elab_lift_region(v, condition) ? elab_lift(v, condition->results.items[0]) : NULL;
+    if (!x)
+        return NULL;
+    IrNode *node = elab_lift_node(v, x, all);
+    return v->mask ? ir_binary(&v->e->b, OP_logical_and, node, elab_lift_node(v, v->mask, all)) : node;
+}
+
+static bool while_body(Vectorizer *v, const IrNode *old, IrNode *const *initial, uint32_t count) {
+    IrNode **parameters = ARENA_ARRAY(v->e->arena, IrNode *, count);
+    IrNode **nodes = ARENA_ARRAY(v->e->arena, IrNode *, count);
+    const Lifted *outer = v->mask;
+    Lifted mask;
+    parameters_like(v, initial, count, parameters);
+    IrNode *active = going_on(v, old->regions[0], parameters);
+    if (!active)
+        return false;
+    elab_lift_own(&mask, active, all_variables(v));
+    v->mask = &mask;
+    bind(v, old->regions[1], parameters);
+    bool ok = lift_results(v, old->regions[1], all_variables(v), nodes);
+    v->mask = outer;
+    for (uint32_t i = 0; ok && i < count; i++) {
+        uint32_t map[IR_MAX_RANK], rank = ir_rank(initial[i]);
+        for (uint32_t k = 0; k < rank; k++)
+            map[k] = k;
+        IrNode *goes_on = ir_broadcast(&v->e->b, active, map, initial[i]->types[0].dims, rank);
+        nodes[i] = elab_with_dims(v->e, nodes[i], initial[i]->types[0].dims, rank);
+        nodes[i] = ir_where(&v->e->b, goes_on, nodes[i], parameters[i]);
+    }
+    if (ok)
+        ir_set_results(&v->e->b, nodes, count);
+    return ok;
+}
+
+static bool while_condition(Vectorizer *v, const IrNode *old, IrNode *const *initial, uint32_t count) {
+    IrNode **parameters = ARENA_ARRAY(v->e->arena, IrNode *, count);
+    uint32_t axes[IR_MAX_RANK];
+    parameters_like(v, initial, count, parameters);
+    IrNode *active = going_on(v, old->regions[0], parameters);
+    if (!active)
+        return false;
+    for (uint32_t k = 0; k < ir_rank(active); k++)
+        axes[k] = k;
+    active = ir_reduce(&v->e->b, OP_any, active, axes, ir_rank(active), DTYPE_bool, DTYPE_bool);
+    ir_set_results(&v->e->b, &active, 1);
+    return true;
+}
+
+bool elab_lift_while(Vectorizer *v, const IrNode *old, Lifted *out) {
+    uint32_t count = old->operand_count, set = all_variables(v);
+    IrNode **initial = ARENA_ARRAY(v->e->arena, IrNode *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const Lifted *x = elab_lift(v, old->operands[i]);
+        if (!x || !elab_lift_rank_fits(v, set, ir_rank(old->operands[i])))
+            return false;
+        initial[i] = elab_lift_node(v, x, set);
+    }
+    IrRegion *outer = v->e->b.region, *regions[2];
+    for (int part = 0; part < 2; part++) {
+        regions[part] = enter(v);
+        bool ok = part ? while_body(v, old, initial, count) : while_condition(v, old, initial, count);
+        v->e->b.region = outer;
+        if (!ok)
+            return false;
+    }
+    IrNode *made = ir_while(&v->e->b, initial, count, regions[0], regions[1]);
+    for (uint32_t i = 0; i < count; i++)
+        elab_lift_own(&out[i], ir_result(&v->e->b, made, i), set);
+    return true;
+}

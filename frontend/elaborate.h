@@ -102,8 +102,30 @@ void elab_abandon_unit(Elaborator *e);
 /* A global for the embedding API: binds `name` to a tensor the driver owns. */
 void elab_bind_slot(Elaborator *e, Name name, ElabSlot *slot);
 ElabSlot *elab_slot_new(Elaborator *e, Name name, Dtype dtype, uint32_t rank);
+/* Visits the slots of everything that globals, functions and the random stream hold; one held twice is
+ * visited twice. */
+typedef void (*ElabSlotVisit)(void *context, ElabSlot *slot);
+void elab_each_slot(Elaborator *e, ElabSlotVisit visit, void *context);
+/* The slot of the random stream's key or counter between units; NULL: it is a constant. */
+ElabSlot *elab_random_slot(Elaborator *e, bool is_counter);
+void elab_set_random_slot(Elaborator *e, bool is_counter, ElabSlot *slot);
 /* A record of so many fields, all POISON yet, with names of its own to be filled in. */
 Value elab_record_new(Elaborator *e, uint32_t count, Name **names);
+/* Visits every name that an expression may begin with; every function of the library; every field that may
+ * stand behind `value.`.  Some more than once. */
+typedef void (*ElabVisit)(void *context, const char *name);
+void elab_each_name(Elaborator *e, ElabVisit visit, void *context);
+void elab_each_function(Elaborator *e, ElabVisit visit, void *context);
+void elab_each_field(Elaborator *e, Value value, ElabVisit visit, void *context);
+/* The value of `base.name` between units: fields of records, and what keeps the kind of a tensor. */
+bool elab_value_field(Elaborator *e, Value base, const char *name, Value *out);
+typedef struct ElabGlobal {
+    Name name;
+    const char *kind; /* "let", "mut", "const" or "fn" */
+    Value value;      /* POISON: not known (yet) */
+} ElabGlobal;
+/* The globals in order of declaration; false past the last. */
+bool elab_global_at(Elaborator *e, uint32_t index, ElabGlobal *out);
 /* The value of a global; false when there is none. */
 bool elab_find_global(Elaborator *e, Name name, Value *out);
 /* Inside a unit: calls the global function `name` with values. */

@@ -74,7 +74,9 @@ static SourceFile *register_text(SourceMap *map, DiagSink *diags, const char *na
     *file = (SourceFile){.name = arena_copy_text(map->arena, name, strlen(name)),
                          .text = text,
                          .length = (uint32_t)length,
-                         .base = map->next_base};
+                         .base = map->next_base,
+                         .first = map->next_base,
+                         .last = map->next_base + (uint32_t)length};
     map->next_base += file->length + 1; /* the end of the text is a position too */
     vec_push(map->arena, &map->files, file);
     return check_text(diags, file) ? file : NULL;
@@ -157,7 +159,7 @@ static SourceFile *find_file(const SourceMap *map, uint32_t position) {
     uint32_t low = 0, high = map->files.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (map->files.items[middle]->base <= position)
+        if (map->files.items[middle]->first <= position)
             low = middle + 1;
         else
             high = middle;
@@ -165,11 +167,61 @@ static SourceFile *find_file(const SourceMap *map, uint32_t position) {
     if (!low)
         return NULL;
     SourceFile *file = map->files.items[low - 1];
-    return position - file->base <= file->length ? file : NULL;
+    return position <= file->last ? file : NULL;
 }
 
 const SourceFile *source_find(const SourceMap *map, uint32_t position) {
     return find_file(map, position);
+}
+
+/* ---- calls ---- */
+
+enum { CALL_NOTES = 8 };
+/* Calls leave the other half of all positions to files. */
+#define CALL_POSITIONS (UINT32_MAX / 2)
+
+uint32_t source_add_call(SourceMap *map, Span part, Span call, const char *function) {
+    const SourceFile *file = find_file(map, part.begin);
+    uint32_t length = part.end - part.begin;
+    if (!file || part.end > file->last || length > CALL_POSITIONS - 1u ||
+        map->next_base > CALL_POSITIONS - 1u - length)
+        return 0;
+    uint32_t shift = map->next_base - part.begin;
+    SourceFile *copy = ARENA_NEW(map->arena, SourceFile);
+    *copy = *file;
+    copy->base += shift; /* may wrap: only differences from it count */
+    copy->first = map->next_base;
+    copy->last = map->next_base + length;
+    copy->call = call;
+    copy->function = function;
+    map->next_base = copy->last + 1;
+    vec_push(map->arena, &map->files, copy);
+    return shift;
+}
+
+uint32_t source_origin(const SourceMap *map, uint32_t position) {
+    const SourceFile *file = find_file(map, position);
+    for (uint32_t i = 0; file && file->call.end && i < map->files.count; i++)
+        if (map->files.items[i]->text == file->text && !map->files.items[i]->call.end)
+            return position - file->base + map->files.items[i]->base;
+    return position;
+}
+
+void source_note_calls(SourceMap *map, DiagSink *sink, Diag *diag) {
+    const SourceFile *file = find_file(map, diag->span.begin);
+    for (int i = 0; file && file->call.end; i++) {
+        SourcePlace place = source_place(map, file->call.begin);
+        if (i == CALL_NOTES) {
+            diag_note(sink, diag, "and so on");
+            return;
+        }
+        if (place.file && file->function)
+            diag_note(sink, diag, "in the call of `%s` at %s:%u:%u", file->function, place.file->name,
+                      place.line, place.column);
+        else if (place.file)
+            diag_note(sink, diag, "in a call at %s:%u:%u", place.file->name, place.line, place.column);
+        file = find_file(map, file->call.begin);
+    }
 }
 
 static uint32_t count_newlines(const char *text, uint32_t begin, uint32_t end) {

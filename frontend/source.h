@@ -18,13 +18,16 @@ typedef struct SourceFile {
     const char *name; /* as the user wrote it */
     const char *text; /* NUL-terminated; holds no NUL itself unless it was refused */
     uint32_t length;
-    uint32_t base;         /* position of the first byte; never 0 */
+    uint32_t base;         /* position of the first byte; of a file never 0 */
+    uint32_t first, last;  /* the positions that are its own: base … base + length, for a call less */
+    Span call;             /* a part of a file as it runs in this call; else the zero span */
+    const char *function;  /* what is called there; NULL: an anonymous function */
     uint32_t *block_lines; /* newlines before each block of SOURCE_BLOCK bytes; NULL: not counted yet */
 } SourceFile;
 
 typedef struct SourceMap {
     Arena *arena;
-    VEC(SourceFile *) files; /* by rising base */
+    VEC(SourceFile *) files; /* by rising first position */
     uint32_t next_base;
 } SourceMap;
 
@@ -42,6 +45,14 @@ SourceFile *source_add(SourceMap *map, DiagSink *diags, const char *name, const 
 /* Reads and registers a file, "-" for standard input.  A regular file above the size limit is refused before
  * it is read.  `at` is the `import` that asked for it, or the zero span. */
 SourceFile *source_read(SourceMap *map, DiagSink *diags, const char *path, Span at);
+
+/* Positions for `part` of a file as it runs in a call of `function`: what is added to those of the part (or 0
+ * where none are left).  source_place tells the same places for them; source_note_calls tells the calls. */
+uint32_t source_add_call(SourceMap *map, Span part, Span call, const char *function);
+/* Adds a note for each call that led to a place, innermost first. */
+void source_note_calls(SourceMap *map, DiagSink *sink, Diag *diag);
+/* The position in the file itself. */
+uint32_t source_origin(const SourceMap *map, uint32_t position);
 
 const SourceFile *source_find(const SourceMap *map, uint32_t position); /* NULL: none */
 SourcePlace source_place(SourceMap *map, uint32_t position);

@@ -41,10 +41,12 @@ typedef struct ElabSlot {
     bool is_known; /* shape and is_contiguous hold; false while the unit did not run (gmx check) */
     bool is_contiguous;
     int64_t shape[IR_MAX_RANK];
-    bool has_value; /* a scalar integer or bool whose value is known: only a hint for sizes */
+    uint32_t fixed_axes; /* bits: code made for this slot may take shape[k] as a constant */
+    bool has_value;      /* a scalar integer or bool whose value is known: only a hint for sizes */
     int64_t value;
     const void *data; /* elements in C order, or NULL */
     void *tensor;     /* the driver's */
+    uint32_t uses;    /* the driver's: how often names hold it */
 } ElabSlot;
 
 typedef struct Value Value;

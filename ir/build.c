@@ -21,7 +21,7 @@ static IrNode *build_one(IrBuilder *b, Op op, IrNode *const *operands, uint32_t 
 /* ---- parameters and constants --------------------------------------------------------------------- */
 
 IrNode *ir_parameter(IrBuilder *b, Name name, Dtype dtype, uint32_t rank, IrNode *const *dims,
-                     const bool *ones) {
+                     const int64_t *sizes) {
     int64_t position = b->region->parameters.count;
     IrNode *blank[IR_MAX_RANK] = {0};
     IrType type = tensor_type(dtype, rank, dims ? dims : blank);
@@ -33,9 +33,10 @@ IrNode *ir_parameter(IrBuilder *b, Name name, Dtype dtype, uint32_t rank, IrNode
                                                    .text = name});
     vec_push(ir_arena(b), &b->region->parameters, node);
     for (int64_t axis = 0; !dims && axis < rank; axis++)
-        node->types[0].dims[axis] = ones && ones[axis] ? ir_const_i64(b, 1)
-                                                       : build_one(b, OP_dim, &node, 1, &axis, 1,
-                                                                   tensor_type(DTYPE_i64, 0, NULL), NULL);
+        node->types[0].dims[axis] =
+            sizes && sizes[axis] >= 0
+                ? ir_const_i64(b, sizes[axis])
+                : build_one(b, OP_dim, &node, 1, &axis, 1, tensor_type(DTYPE_i64, 0, NULL), NULL);
     return node;
 }
 

@@ -183,6 +183,15 @@ static bool mark_regions(Gradient *g, const IrNode *node) {
     return any;
 }
 
+/* A size says how many elements there are, not what they are: 0, 1, 2, … stays that, repeated or not. */
+static bool depends_on_operands(const Gradient *g, const IrNode *node) {
+    if (node->op == OP_iota)
+        return false;
+    if (node->op == OP_broadcast || node->op == OP_reshape)
+        return is_marked(g, g->depends, node->operands[0]);
+    return gradient_uses(g, g->depends, node);
+}
+
 /* True if that changed anything. */
 static bool mark_node(Gradient *g, const IrNode *node) {
     bool changed = node->region_count && mark_regions(g, node);
@@ -199,7 +208,7 @@ static bool mark_node(Gradient *g, const IrNode *node) {
         }
     } else {
         bool from_integer = node->op == OP_cast && dtype_is_integer(ir_dtype(node->operands[0]));
-        depends = gradient_uses(g, g->depends, node);
+        depends = depends_on_operands(g, node);
         is_active = gradient_uses(g, from_integer ? g->depends : g->is_active, node);
     }
     changed |= set_mark(g, g->depends, node, depends);

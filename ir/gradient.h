@@ -6,7 +6,8 @@
  * again.
  *
  * The rules are the `gradient` column of ir/ops.def; gradient_elementwise.c holds the elementwise ones,
- * gradient_rules.c the others, gradient_control.c those of `if`, `for` and `while`. */
+ * gradient_rules.c the others, gradient_control.c, gradient_for.c and gradient_while.c those of `if`, `for`
+ * and `while`. */
 #ifndef GMX_IR_GRADIENT_H
 #define GMX_IR_GRADIENT_H
 
@@ -59,7 +60,15 @@ static inline bool gradient_wants(const Gradient *g, const IrNode *x) {
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution);
 
 typedef VEC(IrNode *) GradientNodes;
+bool gradient_for(Gradient *g, IrNode *y, IrNode *const *dy);
 bool gradient_while(Gradient *g, IrNode *y, IrNode *const *dy);
+/* A `for` whose derivative keeps every state: it is a segment, or a loop over segments. */
+IrNode *gradient_kept_for(IrBuilder *b, IrNode *begin, IrNode *end, IrNode *const *initial, uint32_t count,
+                          IrRegion *body);
+/* Values like initial[] as parameters of b's region. */
+void gradient_loop_parameters(IrBuilder *b, IrNode *const *initial, uint32_t count, IrNode **out);
+/* ceil(sqrt(trips)), at least 1: how many trips a segment has. */
+IrNode *gradient_segment_length(IrBuilder *b, IrNode *trips);
 /* Active nodes outside of `owner` that `region`, which is it or lies in it, uses; appended to `out`. */
 void gradient_captured(Gradient *g, const IrRegion *owner, const IrRegion *region, GradientNodes *out);
 /* A map (old id -> node, for ir_copy_nodes) under which everything visible from `region` stands for itself.
@@ -75,5 +84,8 @@ bool gradient_uses(const Gradient *g, const bool *marks, const IrNode *node);
 bool gradient_fails(Gradient *g, const IrNode *node, const char *why);
 /* A number with the dtype and extents of x. */
 IrNode *gradient_number(IrBuilder *b, double value, const IrNode *x);
+static inline IrNode *gradient_or_zeros(IrBuilder *b, IrNode *adjoint, const IrNode *like) {
+    return adjoint ? adjoint : gradient_number(b, 0, like);
+}
 
 #endif

@@ -1,10 +1,7 @@
-/* Reverse mode of `if` and `for` (`while`: gradient_while.c).
+/* Reverse mode of control flow: what regions read from outside, their order, and `if` (`for`: gradient_for.c,
+ * `while`: gradient_while.c).
  *
- * The backward `if` recomputes the branch that was taken and differentiates it.  The backward `for` runs the
- * iterations from the last to the first: the forward loop is extended by tapes, tensors with one slice per
- * iteration that keep the loop variables as each iteration found them; the backward body reads them,
- * recomputes the iteration and differentiates it.  Adjoints of the variables, and of what the body reads from
- * outside, are carried. */
+ * The backward `if` recomputes the branch that was taken and differentiates it. */
 #include "ir/gradient.h"
 
 #include "ir/internal.h"
@@ -51,10 +48,6 @@ IrNode **gradient_outside_map(IrBuilder *b, const IrRegion *region) {
     return map;
 }
 
-static IrNode *or_zeros(IrBuilder *b, IrNode *adjoint, const IrNode *like) {
-    return adjoint ? adjoint : gradient_number(b, 0, like);
-}
-
 /* ---- if
  * ---------------------------------------------------------------------------------------------------------
  */
@@ -83,7 +76,7 @@ static bool branch(Gradient *g, const IrNode *y, const IrRegion *taken, IrNode *
                                .variable_count = captured->count};
     bool ok = ir_gradient(b, &request, gradients, g->failure);
     for (uint32_t i = 0; ok && i < captured->count; i++)
-        gradients[i] = or_zeros(b, gradients[i], captured->items[i]);
+        gradients[i] = gradient_or_zeros(b, gradients[i], captured->items[i]);
     if (ok)
         ir_set_results(b, gradients, captured->count);
     *b = saved;
@@ -104,82 +97,6 @@ static bool if_rule(Gradient *g, const IrNode *y, IrNode *const *dy) {
     for (uint32_t i = 0; i < captured.count; i++)
         gradient_add(g, captured.items[i], ir_result(g->b, node, i));
     return true;
-}
-
-/* ---- for: what matters
- * ---------------------------------------------------------------------------------------------- */
-
-typedef struct Loop {
-    Gradient *g;
-    IrNode *node; /* the forward loop */
-    IrRegion *body;
-    uint32_t count;  /* carried values */
-    bool *is_active; /* carried values with an adjoint */
-    bool *is_read;   /* the body computes with it: it needs a tape */
-    GradientNodes captured;
-    IrNode *trips;
-    IrNode **tapes; /* per carried value: the filled tape, or NULL */
-} Loop;
-
-static IrNode *parameter_of(const Loop *loop, uint32_t i) {
-    return loop->body->parameters.items[1 + i];
-}
-
-static bool is_float_tensor(const IrNode *node) {
-    return node->types[0].kind == IR_TENSOR && dtype_is_float(ir_dtype(node));
-}
-
-static bool region_reads(const IrRegion *region, const IrNode *value) {
-    for (uint32_t i = 0; i < region->nodes.count; i++) {
-        const IrNode *node = region->nodes.items[i];
-        for (uint32_t k = 0; k < node->operand_count; k++)
-            if (node->operands[k] == value)
-                return true;
-        for (uint32_t r = 0; r < node->region_count; r++) {
-            const IrRegion *inner = node->regions[r];
-            for (uint32_t k = 0; k < inner->results.count; k++)
-                if (inner->results.items[k] == value)
-                    return true;
-            if (region_reads(inner, value))
-                return true;
-        }
-    }
-    return false;
-}
-
-/* ---- for: tapes
- * ---------------------------------------------------------------------------------------------------------
- */
-
-/* The place of one iteration on a tape: starts, extents, steps. */
-static void slot_of(IrBuilder *b, IrNode *iteration, const IrNode *tape, IrNode **starts, IrNode **extents,
-                    IrNode **steps) {
-    for (uint32_t k = 0; k < ir_rank(tape); k++) {
-        starts[k] = k ? ir_const_i64(b, 0) : iteration;
-        extents[k] = k ? tape->types[0].dims[k] : ir_const_i64(b, 1);
-        steps[k] = ir_const_i64(b, 1);
-    }
-}
-
-static IrNode *write_tape(IrBuilder *b, IrNode *tape, IrNode *iteration, IrNode *value) {
-    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
-    slot_of(b, iteration, tape, starts, extents, steps);
-    value = ir_reshape(b, value, extents, ir_rank(tape));
-    return ir_update(b, tape, value, starts, extents, steps, NULL, NULL, 0, OP_none);
-}
-
-static IrNode *read_tape(IrBuilder *b, IrNode *tape, IrNode *iteration) {
-    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
-    bool drop[IR_MAX_RANK] = {true};
-    slot_of(b, iteration, tape, starts, extents, steps);
-    return ir_slice(b, tape, starts, extents, steps, drop);
-}
-
-static IrNode *empty_tape(const Loop *loop, IrBuilder *b, const IrNode *value) {
-    IrNode *dims[IR_MAX_RANK] = {loop->trips};
-    for (uint32_t k = 0; k < ir_rank(value); k++)
-        dims[1 + k] = value->types[0].dims[k];
-    return ir_broadcast(b, ir_const_number(b, ir_dtype(value), 0), NULL, dims, ir_rank(value) + 1);
 }
 
 /* Order: every node of the region after what it uses. */
@@ -244,12 +161,16 @@ IrNode *gradient_extend_loop(IrBuilder *b, IrNode *old, IrNode *const *initial, 
     IrNode *node = ir_node_create(b, &(IrNodeSpec){.op = old->op,
                                                    .operands = operands,
                                                    .operand_count = old->operand_count + added,
+                                                   .attributes = old->attributes,
+                                                   .attribute_count = old->attribute_count,
                                                    .types = types,
                                                    .result_count = old->result_count + added,
                                                    .regions = old->regions,
                                                    .region_count = old->region_count});
     node->region = region;
     node->span = old->span;
+    node->statement = old->statement;
+    node->remarks = old->remarks;
     for (uint32_t r = 0; r < old->region_count; r++)
         old->regions[r]->owner = node;
     for (uint32_t i = 0; i < region->nodes.count; i++) {
@@ -275,157 +196,12 @@ IrNode *gradient_extend_loop(IrBuilder *b, IrNode *old, IrNode *const *initial, 
     return node;
 }
 
-/* Extends the forward loop by the tapes it needs. */
-static void record(Loop *loop) {
-    /* The loop may stand in a region around the one where the derivative is built. */
-    IrBuilder around = *loop->g->b, inside = around;
-    Arena *arena = ir_arena(&around);
-    GradientNodes initial = {0};
-    IrNode *begin = loop->node->operands[0];
-    uint32_t old_count = loop->node->result_count;
-    around.region = loop->node->region;
-    for (uint32_t i = 0; i < loop->count; i++)
-        if (loop->is_read[i])
-            vec_push(arena, &initial, empty_tape(loop, &around, parameter_of(loop, i)));
-    if (!initial.count)
-        return;
-    inside.region = loop->body;
-    IrNode *iteration = ir_binary(&inside, OP_sub, loop->body->parameters.items[0], begin);
-    for (uint32_t i = 0, next = 0; i < loop->count; i++) {
-        if (!loop->is_read[i])
-            continue;
-        const IrType *type = ir_type(initial.items[next++]);
-        IrNode *tape = ir_parameter(&inside, NULL, type->dtype, type->rank, type->dims, NULL);
-        IrNode *written = write_tape(&inside, tape, iteration, parameter_of(loop, i));
-        vec_push(arena, &loop->body->results, written);
-    }
-    loop->node = gradient_extend_loop(&around, loop->node, initial.items, initial.count);
-    for (uint32_t i = 0, next = 0; i < loop->count; i++)
-        if (loop->is_read[i])
-            loop->tapes[i] = ir_result(&around, loop->node, old_count + next++);
-    gradient_order_region(&around, loop->node->region);
-}
-
-/* ---- for: the loop backwards
- * ------------------------------------------------------------------------------------------------- */
-
-/* The body of the backward loop: parameters k, adjoints of active values, adjoints of what is captured. */
-static bool backward_body(Loop *loop, uint32_t active_count, const IrNode *const *like, uint32_t total,
-                          IrRegion **out) {
-    Gradient *g = loop->g;
-    IrBuilder *b = g->b, saved = *b;
-    Arena *arena = ir_arena(b);
-    IrNode **map = gradient_outside_map(b, b->region);
-    *out = ir_region_new(b->function, b->region);
-    b->region = *out;
-    IrNode *k = ir_parameter(b, NULL, DTYPE_i64, 0, NULL, NULL);
-    IrNode **adjoints = ARENA_ARRAY(arena, IrNode *, total),
-           **variables = ARENA_ARRAY(arena, IrNode *, total);
-    IrNode **initial = ARENA_ARRAY(arena, IrNode *, total), **gradients = ARENA_ARRAY(arena, IrNode *, total);
-    for (uint32_t i = 0; i < total; i++)
-        adjoints[i] = ir_parameter(b, NULL, ir_dtype(like[i]), ir_rank(like[i]),
-                                   ir_rank(like[i]) ? like[i]->types[0].dims : NULL, NULL);
-    IrNode *last = ir_binary(b, OP_sub, loop->trips, ir_const_i64(b, 1)),
-           *iteration = ir_binary(b, OP_sub, last, k);
-    map[loop->body->parameters.items[0]->id] = ir_binary(b, OP_add, loop->node->operands[0], iteration);
-    GradientNodes outputs = {0};
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < loop->count; i++) {
-        IrNode *parameter = parameter_of(loop, i);
-        IrNode *value =
-            loop->tapes[i] ? read_tape(b, loop->tapes[i], iteration) : gradient_number(b, 0, parameter);
-        if (loop->is_active[i])
-            value = variables[next++] = ir_variable(b, value);
-        map[parameter->id] = value;
-    }
-    for (uint32_t i = 0; i < loop->captured.count; i++) {
-        variables[next] = loop->captured.items[i];
-        initial[next] = adjoints[next];
-        next++;
-    }
-    /* The tapes' part of the body is not copied: only what the old results need. */
-    IrRegion old = *loop->body;
-    old.results.count = loop->count;
-    ir_copy_nodes(b, &old, map);
-    for (uint32_t i = 0; i < loop->count; i++)
-        if (loop->is_active[i])
-            vec_push(arena, &outputs, map[loop->body->results.items[i]->id]);
-    GradientRequest request = {.outputs = outputs.items,
-                               .seeds = adjoints,
-                               .output_count = active_count,
-                               .variables = variables,
-                               .initial = initial,
-                               .variable_count = total};
-    bool ok = ir_gradient(b, &request, gradients, g->failure);
-    for (uint32_t i = 0; ok && i < total; i++)
-        gradients[i] = or_zeros(b, gradients[i], variables[i]);
-    if (ok)
-        ir_set_results(b, gradients, total);
-    *b = saved;
-    return ok;
-}
-
-static bool backward_loop(Loop *loop, IrNode *const *dy) {
-    Gradient *g = loop->g;
-    IrBuilder *b = g->b;
-    Arena *arena = ir_arena(b);
-    uint32_t active_count = 0;
-    for (uint32_t i = 0; i < loop->count; i++)
-        active_count += loop->is_active[i];
-    uint32_t total = active_count + loop->captured.count, next = 0;
-    IrNode **initial = ARENA_ARRAY(arena, IrNode *, total);
-    const IrNode **like = ARENA_ARRAY(arena, const IrNode *, total);
-    for (uint32_t i = 0; i < loop->count; i++)
-        if (loop->is_active[i]) {
-            like[next] = parameter_of(loop, i);
-            initial[next] = or_zeros(b, dy[i], like[next]);
-            next++;
-        }
-    for (uint32_t i = 0; i < loop->captured.count; i++, next++) {
-        like[next] = loop->captured.items[i];
-        initial[next] = gradient_number(b, 0, like[next]);
-    }
-    IrRegion *body;
-    if (!backward_body(loop, active_count, like, total, &body))
-        return false;
-    IrNode *node = ir_for(b, ir_const_i64(b, 0), loop->trips, initial, total, body);
-    next = 0;
-    for (uint32_t i = 0; i < loop->count; i++)
-        if (loop->is_active[i])
-            gradient_add(g, loop->node->operands[2 + i], ir_result(b, node, next++));
-    for (uint32_t i = 0; i < loop->captured.count; i++)
-        gradient_add(g, loop->captured.items[i], ir_result(b, node, next++));
-    return true;
-}
-
-static bool for_rule(Gradient *g, IrNode *y, IrNode *const *dy) {
-    Arena *arena = ir_arena(g->b);
-    Loop loop = {.g = g, .node = y, .body = y->regions[0], .count = y->operand_count - 2};
-    loop.is_active = ARENA_ARRAY(arena, bool, loop.count);
-    loop.is_read = ARENA_ARRAY(arena, bool, loop.count);
-    loop.tapes = ARENA_ARRAY(arena, IrNode *, loop.count);
-    gradient_captured(g, loop.body, loop.body, &loop.captured);
-    for (uint32_t i = 0; i < loop.count; i++) {
-        if (parameter_of(&loop, i)->types[0].kind == IR_TOKEN)
-            return gradient_fails(g, y, "the loop prints");
-        loop.is_active[i] =
-            is_float_tensor(parameter_of(&loop, i)) && gradient_wants(g, parameter_of(&loop, i));
-        loop.is_read[i] = region_reads(loop.body, parameter_of(&loop, i));
-    }
-    IrBuilder around = *g->b;
-    around.region = y->region;
-    loop.trips = ir_binary(&around, OP_sub, y->operands[1], y->operands[0]);
-    loop.trips = ir_binary(&around, OP_maximum, loop.trips, ir_const_i64(&around, 0));
-    record(&loop);
-    return backward_loop(&loop, dy);
-}
-
 bool gradient_control(Gradient *g, IrNode *y, IrNode *const *dy) {
     switch (y->op) {
     case OP_if:
         return if_rule(g, y, dy);
     case OP_for:
-        return for_rule(g, y, dy);
+        return gradient_for(g, y, dy);
     default:
         return gradient_while(g, y, dy);
     }

@@ -28,13 +28,6 @@ static IrNode *count_trips(Gradient *g, IrNode **loop) {
     return trips;
 }
 
-static void loop_parameters(IrBuilder *b, IrNode *const *initial, uint32_t count, IrNode **out) {
-    for (uint32_t i = 0; i < count; i++) {
-        const IrType *type = ir_type(initial[i]);
-        out[i] = ir_parameter(b, NULL, type->dtype, type->rank, type->rank ? type->dims : NULL, NULL);
-    }
-}
-
 /* The iterations of one segment: a `for` over a copy of the body. */
 static IrNode *segment(IrBuilder *b, const IrRegion *body, IrNode *trips, IrNode *const *initial,
                        uint32_t count) {
@@ -44,7 +37,7 @@ static IrNode *segment(IrBuilder *b, const IrRegion *body, IrNode *trips, IrNode
            **results = ARENA_ARRAY(ir_arena(b), IrNode *, count);
     inside.region = ir_region_new(b->function, b->region);
     ir_parameter(&inside, NULL, DTYPE_i64, 0, NULL, NULL);
-    loop_parameters(&inside, initial, count, parameters);
+    gradient_loop_parameters(&inside, initial, count, parameters);
     for (uint32_t i = 0; i < count; i++)
         map[body->parameters.items[i]->id] = parameters[i];
     IrRegion first = *body; /* without the count */
@@ -53,28 +46,27 @@ static IrNode *segment(IrBuilder *b, const IrRegion *body, IrNode *trips, IrNode
     for (uint32_t i = 0; i < count; i++)
         results[i] = map[body->results.items[i]->id];
     ir_set_results(&inside, results, count);
-    return ir_for(b, ir_const_i64(b, 0), trips, initial, count, inside.region);
+    return gradient_kept_for(b, ir_const_i64(b, 0), trips, initial, count, inside.region);
 }
 
 /* The whole loop as segments. */
 static IrNode *segmented(IrBuilder *b, const IrNode *loop, IrNode *trips, uint32_t count) {
     IrBuilder inside = *b;
     IrNode *one = ir_const_i64(b, 1);
-    IrNode *root = ir_unary(b, OP_ceil, ir_unary(b, OP_sqrt, ir_cast(b, trips, DTYPE_f64)));
-    IrNode *length = ir_binary(b, OP_maximum, ir_cast(b, root, DTYPE_i64), one);
+    IrNode *length = gradient_segment_length(b, trips);
     IrNode *rounded = ir_binary(b, OP_add, trips, ir_binary(b, OP_sub, length, one));
     IrNode *segments = ir_binary(b, OP_floordiv, rounded, length);
     IrNode **parameters = ARENA_ARRAY(ir_arena(b), IrNode *, count);
     inside.region = ir_region_new(b->function, b->region);
     IrNode *s = ir_parameter(&inside, NULL, DTYPE_i64, 0, NULL, NULL);
-    loop_parameters(&inside, loop->operands, count, parameters);
+    gradient_loop_parameters(&inside, loop->operands, count, parameters);
     IrNode *left = ir_binary(&inside, OP_sub, trips, ir_binary(&inside, OP_mul, s, length));
     IrNode *node =
         segment(&inside, loop->regions[1], ir_binary(&inside, OP_minimum, length, left), parameters, count);
     for (uint32_t i = 0; i < count; i++)
         parameters[i] = ir_result(&inside, node, i);
     ir_set_results(&inside, parameters, count);
-    return ir_for(b, ir_const_i64(b, 0), segments, loop->operands, count, inside.region);
+    return gradient_kept_for(b, ir_const_i64(b, 0), segments, loop->operands, count, inside.region);
 }
 
 bool gradient_while(Gradient *g, IrNode *y, IrNode *const *dy) {

@@ -117,9 +117,9 @@ IrFunction *ir_function_new(IrModule *module, Name name); /* with an empty body 
 IrRegion *ir_region_new(IrFunction *function, IrRegion *parent);
 IrBuilder ir_builder_at(IrFunction *function, IrRegion *region);
 /* A parameter of b's region.  Its extents are given; for a function parameter whose extents are its own, pass
- * dims == NULL and set ones[k] for the axes whose extent is known to be 1 (ones == NULL: none). */
+ * dims == NULL, and sizes[k] is an extent that is a constant, or below 0 (sizes == NULL: none is). */
 IrNode *ir_parameter(IrBuilder *b, Name name, Dtype dtype, uint32_t rank, IrNode *const *dims,
-                     const bool *ones);
+                     const int64_t *sizes);
 IrNode *ir_token_parameter(IrBuilder *b);
 void ir_set_results(IrBuilder *b, IrNode *const *results, uint32_t count); /* of b's region */
 

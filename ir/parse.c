@@ -479,7 +479,7 @@ static bool read_node(Parser *p) {
     return !has_id || define(p, id, node, span);
 }
 
-/* A function's parameter: extents are 1 or ids that stand here for the first time. */
+/* A function's parameter: extents are constants or ids that stand here for the first time. */
 static bool define_extents(Parser *p, IrNode *node, const TextType *type, Span span) {
     for (uint32_t k = 0; k < type->type.rank; k++)
         if (type->pending[k] && !define(p, type->pending[k] - 1, node->types[0].dims[k], span))
@@ -488,21 +488,21 @@ static bool define_extents(Parser *p, IrNode *node, const TextType *type, Span s
 }
 
 static IrNode *make_parameter(Parser *p, const IrRegion *region, Name name, const TextType *type, Span span) {
-    bool ones[IR_MAX_RANK] = {0};
+    int64_t sizes[IR_MAX_RANK];
     const IrType *t = &type->type;
     if (t->kind == IR_TOKEN)
         return ir_token_parameter(&p->builder);
     for (uint32_t k = 0; k < t->rank; k++) {
-        int64_t value;
-        ones[k] = !type->pending[k] && ir_const_value_i64(t->dims[k], &value) && value == 1;
-        if (region->parent ? type->pending[k] != 0 : !type->pending[k] && !ones[k]) {
+        if (type->pending[k] || !ir_const_value_i64(t->dims[k], &sizes[k]))
+            sizes[k] = -1;
+        if (region->parent ? type->pending[k] != 0 : !type->pending[k] && sizes[k] < 0) {
             fail_at(p, span,
                     region->parent ? "an extent of this parameter is not defined"
-                                   : "an extent of a function's parameter is 1 or a new id");
+                                   : "an extent of a function's parameter is a size or a new id");
             return NULL;
         }
     }
-    return ir_parameter(&p->builder, name, t->dtype, t->rank, region->parent ? t->dims : NULL, ones);
+    return ir_parameter(&p->builder, name, t->dtype, t->rank, region->parent ? t->dims : NULL, sizes);
 }
 
 static bool read_parameter(Parser *p, const IrRegion *region, bool *contiguous) {

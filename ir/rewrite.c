@@ -51,10 +51,11 @@ static void copy_parameter(IrRewrite *rewrite, const IrNode *old) {
         IrType type = map_type(rewrite, &old->types[0]);
         node = ir_parameter(b, old->text, type.dtype, type.rank, type.dims, NULL);
     } else {
-        bool ones[IR_MAX_RANK];
+        int64_t sizes[IR_MAX_RANK];
         for (uint32_t k = 0; k < ir_rank(old); k++)
-            ones[k] = ir_is_const(old->types[0].dims[k]);
-        node = ir_parameter(b, old->text, ir_dtype(old), ir_rank(old), NULL, ones);
+            if (!ir_const_value_i64(old->types[0].dims[k], &sizes[k]))
+                sizes[k] = -1;
+        node = ir_parameter(b, old->text, ir_dtype(old), ir_rank(old), NULL, sizes);
         for (uint32_t k = 0; k < ir_rank(old); k++) {
             const IrNode *dim = old->types[0].dims[k];
             IrNode *copy = node->types[0].dims[k];

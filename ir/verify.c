@@ -171,7 +171,7 @@ static bool verify_region(Verifier *v, IrRegion *region) {
     return true;
 }
 
-/* The extents of a function's parameters are its own `dim` nodes or the constant 1. */
+/* The extents of a function's parameters are its own `dim` nodes or constants. */
 static bool verify_parameter_extents(Verifier *v) {
     const IrRegion *body = v->function->body;
     for (uint32_t i = 0; i < body->parameters.count; i++) {
@@ -180,8 +180,8 @@ static bool verify_parameter_extents(Verifier *v) {
             const IrNode *dim = node->types[0].dims[k];
             int64_t value;
             bool is_own = dim->op == OP_dim && dim->operands[0] == node && dim->attributes[0] == k;
-            if (!is_own && !(ir_const_value_i64(dim, &value) && value == 1))
-                return verify_fail(v, node, "extent %u is neither its own nor 1", k);
+            if (!is_own && !ir_const_value_i64(dim, &value))
+                return verify_fail(v, node, "extent %u is neither its own nor a constant", k);
             if (dim->region != body)
                 return verify_fail(v, node, "extent %u is not in the function's body", k);
         }

@@ -237,6 +237,12 @@ static bool hands_buffers_on(const IrNode *node) {
     return node->op == OP_for || node->op == OP_while || node->op == OP_check_true;
 }
 
+/* A loop starts from a buffer that it changes: what is as cheap to fill as to copy is made for it alone. */
+static bool starts_from_fill(const IrNode *node, const IrNode *x) {
+    return (node->op == OP_for || node->op == OP_while) && x->op == OP_broadcast &&
+           ir_is_scalar(x->operands[0]);
+}
+
 static void require_operands(Fuse *f, const IrNode *node) {
     bool control = hands_buffers_on(node);
     for (uint32_t k = 0; k < node->operand_count; k++) {
@@ -251,10 +257,10 @@ static void require_operands(Fuse *f, const IrNode *node) {
             require_contiguous(f, x);
             remark_base(f, x, REMARK_reshape, node);
         } else if (!is_inlined(node)) {
-            if (control)
-                require_owned(f, x);
-            else
+            if (!control)
                 require_host(f, x);
+            else if (!starts_from_fill(node, x))
+                require_owned(f, x);
             remark_base(f, x, reason_of(node), node);
         }
     }
@@ -616,10 +622,11 @@ static void map_parameter(Fuse *f, const IrNode *old) {
         f->host[old->id] = ir_parameter(b, old->text, type.dtype, rank, type.dims, NULL);
         return;
     }
-    bool ones[IR_MAX_RANK];
+    int64_t sizes[IR_MAX_RANK];
     for (uint32_t k = 0; k < rank; k++)
-        ones[k] = ir_is_const(old->types[0].dims[k]);
-    IrNode *made = f->host[old->id] = ir_parameter(b, old->text, ir_dtype(old), rank, NULL, ones);
+        if (!ir_const_value_i64(old->types[0].dims[k], &sizes[k]))
+            sizes[k] = -1;
+    IrNode *made = f->host[old->id] = ir_parameter(b, old->text, ir_dtype(old), rank, NULL, sizes);
     made->has_hint = old->has_hint, made->hint = old->hint;
     for (uint32_t k = 0; k < rank; k++) {
         const IrNode *dim = old->types[0].dims[k];
@@ -649,8 +656,11 @@ static void build_host(Fuse *f, const IrNode *old) {
     IrNode **operands = ARENA_ARRAY(f->arena, IrNode *, old->operand_count);
     for (uint32_t k = 0; k < old->operand_count; k++) {
         const IrNode *x = old->operands[k];
-        operands[k] = owned || ((old->op == OP_reshape || element) && k == 0) ? contiguous_value(f, x)
-                                                                              : host_value(f, x);
+        if (starts_from_fill(old, x))
+            operands[k] = build_fused(f, x);
+        else
+            operands[k] = owned || ((old->op == OP_reshape || element) && k == 0) ? contiguous_value(f, x)
+                                                                                  : host_value(f, x);
     }
     IrRegion *regions[2];
     for (uint32_t k = 0; k < old->region_count; k++)
@@ -672,6 +682,7 @@ static void build_host(Fuse *f, const IrNode *old) {
                                              .regions = regions,
                                              .region_count = old->region_count,
                                              .text = old->text});
+    made->remarks = old->remarks;
     for (uint32_t i = 0; i < old->result_count; i++)
         for (uint32_t k = 0; k < types[i].rank; k++) {
             const IrNode *dim = old->types[i].dims[k];

@@ -1,9 +1,9 @@
 /* simplify: makes the function smaller without changing a bit of its results.
  *
  * In and out: any tensor IR before `fuse`.  Folds constants, applies exact algebra, merges views, decides
- * `if` on constants, removes loops that never run (and inlines those that run once), drops checks that hold,
- * and hoists pure work that cannot fail out of loops.  Equal nodes become one and unused ones vanish by the
- * rewriting driver.  Runs until nothing changes. */
+ * `if` on constants, removes loops that never run (and inlines those that run once) and values of loops and
+ * branches that nobody reads, drops checks that hold, and hoists pure work that cannot fail out of loops.
+ * Equal nodes become one and unused ones vanish by the rewriting driver.  Runs until nothing changes. */
 #include "passes/simplify.h"
 #include "passes/pipeline.h"
 
@@ -82,7 +82,9 @@ static IrNode *simplify_control(IrRewrite *rewrite, const IrNode *old, IrNode *c
     int64_t value;
     if (old->op == OP_result) {
         IrNode **values = simplify->inlined[old->operands[0]->id];
-        return values ? values[old->attributes[0]] : NULL;
+        if (values)
+            return values[old->attributes[0]];
+        return operands[0]->result_count == 1 ? operands[0] : NULL;
     }
     if (!old->result_count)
         return NULL;
@@ -291,6 +293,7 @@ static IrNode *simplify_rule(IrRewrite *rewrite, const IrNode *old, IrNode *cons
 IrFunction *pass_simplify(PassContext *context, IrFunction *function) {
     for (int round = 0; round < MAX_ROUNDS; round++) {
         Simplify simplify = {.inlined = ARENA_ARRAY(context->arena, IrNode **, function->node_count)};
+        simplify.changes = simplify_results(context->arena, function);
         function = ir_rewrite_function(function, simplify_rule, &simplify);
         if (!simplify.changes)
             break;

@@ -14,6 +14,10 @@ IrNode *simplify_repeat(IrBuilder *b, IrNode *scalar, const IrType *type);
  * time; false for what is left to run time: transcendental ops, integer division by zero. */
 bool simplify_constant(Op op, Dtype dtype, const uint64_t *bits, uint64_t *out);
 
+/* Takes results of loops and branches that nobody reads out of them, in place; how many had any.  A
+ * projection of a node that is left with one result stands for the node. */
+uint32_t simplify_results(Arena *arena, IrFunction *function);
+
 IrNode *simplify_elementwise(IrBuilder *b, Op op, IrNode *const *operands);
 IrNode *simplify_cast(IrBuilder *b, IrNode *x, Dtype to);
 /* `old` gives attributes; operands and the result's type are the new ones. */

@@ -5,7 +5,7 @@
  *     print(1 + 1)        # expect: 2         the lines of standard output, exactly these, in order
  *     x + y               # error: E0203      an error with this code on this line (more codes: E0203 E0110)
  *     # error-at: 3:7 E0101                   the same for a given line, and a column if one is written
- *     # error-text: inner sizes 784 and 32    some error message contains this
+ *     # error-text: inner sizes 784 and 32    some error's message, or its notes as JSON, contain this
  *     # exit: 2                               exit status (default: 1 when an error is expected, else 0)
  *     # flags: --backend=cpu                  before the file        # args: a b       after it
  *     # command: check                        a subcommand (default: run the file)
@@ -40,6 +40,7 @@ typedef struct ErrorSite {
     char code[8];
     long line, column; /* 0: any */
     char *message;
+    char *notes; /* the JSON after "notes" */
     bool is_matched;
 } ErrorSite;
 
@@ -130,8 +131,10 @@ static ErrorSite *error_add(ErrorList *list, const char *code, long line, long c
 }
 
 static void errors_free(ErrorList *list) {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         free(list->items[i].message);
+        free(list->items[i].notes);
+    }
     free(list->items);
 }
 
@@ -282,7 +285,9 @@ static void read_errors(ErrorList *list, char *text) {
         char *severity = json_text(line, "severity"), *code = json_text(line, "code");
         if (*code && strcmp(severity, "warning")) {
             ErrorSite *site = error_add(list, code, json_number(line, "line"), json_number(line, "column"));
+            const char *notes = json_value(line, "notes");
             site->message = json_text(line, "message");
+            site->notes = strdup(notes ? notes : "");
         }
         free(severity);
         free(code);
@@ -342,7 +347,8 @@ static void compare_errors(Text *report, Expected *expected, ErrorList *found) {
     for (size_t i = 0; i < expected->text_count; i++) {
         bool is_found = false;
         for (size_t k = 0; k < found->count; k++)
-            is_found |= strstr(found->items[k].message, expected->texts[i]) != NULL;
+            is_found |= strstr(found->items[k].message, expected->texts[i]) ||
+                        strstr(found->items[k].notes, expected->texts[i]);
         if (!is_found)
             text_format(report, "    - no error message contains: %s\n", expected->texts[i]);
     }

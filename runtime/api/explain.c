@@ -282,7 +282,7 @@ static const char *fact_separate(const Explainer *x, const ExplainStep *step, ui
     const IrRemark *remark = step->node->remarks;
     for (; remark && index; index--)
         remark = remark->next;
-    if (!remark)
+    if (!remark || step->kind == EXPLAIN_LOOP)
         return NULL;
     const char *place = remark->other ? place_text(x, remark->span) : NULL;
     if (!remark->other)
@@ -291,10 +291,29 @@ static const char *fact_separate(const Explainer *x, const ExplainStep *step, ui
                         place ? place : "", place ? ")" : "", ir_remark_text(remark->kind));
 }
 
-static const StepFact step_facts[] = {{"at", fact_place},          {"fuses", fact_fused},
-                                      {"back end", fact_back_end}, {"flops", fact_flops},
-                                      {"bytes read", fact_read},   {"bytes written", fact_written},
-                                      {"in place", fact_in_place}, {"not fused more", fact_separate}};
+/* What a loop keeps for its derivative, or that it is one. */
+static const char *fact_derivative(const Explainer *x, const ExplainStep *step, uint32_t index) {
+    const IrRemark *remark = step->node->remarks;
+    if (step->kind != EXPLAIN_LOOP)
+        return NULL;
+    for (; remark && index; index--)
+        remark = remark->next;
+    if (!remark)
+        return NULL;
+    const char *text = ir_remark_text(remark->kind);
+    const char *place = remark->other ? place_text(x, remark->span) : NULL;
+    return remark->other ? arena_format(x->arena, text, place ? place : "another place") : text;
+}
+
+static const StepFact step_facts[] = {{"at", fact_place},
+                                      {"fuses", fact_fused},
+                                      {"back end", fact_back_end},
+                                      {"flops", fact_flops},
+                                      {"bytes read", fact_read},
+                                      {"bytes written", fact_written},
+                                      {"in place", fact_in_place},
+                                      {"not fused more", fact_separate},
+                                      {"derivative", fact_derivative}};
 
 /* ---- facts about a statement --------------------------------------------------------------------------- */
 

@@ -194,6 +194,12 @@ GMX_API gmx_status gmx_view_text(gmx_session *session, const char *text, gmx_vie
 /* "f32[3, 4]" for an expression; the documentation of a name. */
 GMX_API gmx_status gmx_type_of(gmx_session *session, const char *text, const char **out);
 GMX_API gmx_status gmx_help(gmx_session *session, const char *name, const char **out);
+/* The table of `who`: every name of the session with its dtype, shape, bytes and what it is. */
+GMX_API gmx_status gmx_who(gmx_session *session, const char **out);
+/* What the name that ends at byte `cursor` of `text` can become, in order of text: *out ends with NULL, and
+ * *begin is the byte that the name begins at.  Behind `value.` these are its fields. */
+GMX_API gmx_status gmx_complete(gmx_session *session, const char *text, size_t cursor, size_t *begin,
+                                const char *const **out);
 /* The declarations of a script with the `##` comments above them. */
 GMX_API gmx_status gmx_document_file(gmx_session *session, const char *path, const char **out);
 /* A script formatted as `gmx fmt` does it ("-": standard input). */

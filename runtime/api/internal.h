@@ -14,7 +14,7 @@ typedef struct ImportFrame { /* a file whose statements are being elaborated */
     const char *path;
 } ImportFrame;
 
-typedef struct CallEntry CallEntry; /* value.c: a function compiled for one combination of arguments */
+typedef struct CallEntry CallEntry; /* call.c: a function compiled for one combination of arguments */
 
 struct gmx_session {
     Arena arena;  /* session lifetime */
@@ -88,10 +88,22 @@ ElabHost program_host(gmx_session *session);
 void program_open_unit(gmx_session *session);
 /* Compiles and runs the open unit; false after reporting. */
 bool program_run_unit(gmx_session *session);
-void program_set_tensor(gmx_session *session, ElabSlot *slot, gmxrt_tensor *tensor); /* takes the reference */
 /* `path` as a file to open: beside the script if it is there, else as it stands (arena text). */
 const char *program_find_file(gmx_session *session, const char *path);
 const char *program_folder_of(Arena *arena, const char *path); /* NULL: none */
+
+/* ---- slots.c ---- */
+void session_set_tensor(gmx_session *session, ElabSlot *slot, gmxrt_tensor *tensor); /* takes the reference */
+/* The tensor of a slot, made now for a constant of the source; NULL: without memory, or not run yet. */
+gmxrt_tensor *session_tensor(gmx_session *session, ElabSlot *slot);
+/* The tensor of a value between units, with a reference; NULL: none, or an error of the context. */
+gmxrt_tensor *session_tensor_of(gmx_session *session, const Value *value);
+/* Gives back the tensors that no name and no compiled call reaches; between units. */
+void session_sweep(gmx_session *session);
+uint32_t session_uses(gmx_session *session, const ElabSlot *slot); /* by names */
+
+/* ---- call.c ---- */
+void call_count_uses(gmx_session *session); /* of slots, by compiled calls */
 
 /* ---- view.c ---- */
 /* `exported`: the C interface of the function; NULL for a unit. */

@@ -17,7 +17,7 @@ typedef gmxrt_profile_site Site;
 typedef struct Report {
     gmx_session *session;
     Arena *arena;
-    const Site **sites; /* the longest first */
+    Site **sites; /* the longest first */
     size_t count;
     double seconds; /* all of them together */
     MachineLimits limits;
@@ -233,16 +233,43 @@ static int compare_time(const void *left, const void *right) {
     return a < b ? -1 : a > b;
 }
 
+/* Adds what was measured at the same place in another call. */
+static void merge(Site *into, const Site *site) {
+    into->calls += site->calls;
+    into->nanoseconds += site->nanoseconds;
+    into->flops += site->flops;
+    into->bytes_read += site->bytes_read;
+    into->bytes_written += site->bytes_written;
+    if (site->least_nanoseconds < into->least_nanoseconds)
+        into->least_nanoseconds = site->least_nanoseconds;
+    if (site->density < into->density) {
+        into->density = site->density;
+        into->operand_size = site->operand_size;
+    }
+}
+
+static void add_site(Report *r, const Site *site) {
+    uint32_t place = source_origin(&r->session->sources, (uint32_t)site->span);
+    r->seconds += seconds_of(site);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->sites[i]->key == site->key && (uint32_t)r->sites[i]->span == place) {
+            merge(r->sites[i], site);
+            return;
+        }
+    Site *copy = ARENA_NEW(r->arena, Site);
+    *copy = *site;
+    copy->span = place;
+    r->sites[r->count++] = copy;
+}
+
 static Report begin_report(gmx_session *s) {
     size_t count;
     const Site *sites = gmxrt_profile_sites(s->ctx, &count);
     Report r = {.session = s, .arena = &s->report, .text = {.arena = &s->report}};
-    r.sites = ARENA_ARRAY(r.arena, const Site *, count + 1);
+    r.sites = ARENA_ARRAY(r.arena, Site *, count + 1);
     for (size_t i = 0; i < count; i++) {
-        if (!sites[i].calls)
-            continue; /* it failed */
-        r.sites[r.count++] = &sites[i];
-        r.seconds += seconds_of(&sites[i]);
+        if (sites[i].calls) /* else it failed */
+            add_site(&r, &sites[i]);
     }
     qsort(r.sites, r.count, sizeof *r.sites, compare_time);
     return r;

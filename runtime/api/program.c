@@ -32,52 +32,6 @@ static uint64_t pack_span(Span span) {
     return span.begin | (uint64_t)span.end << 32;
 }
 
-/* ---- slots
- * ------------------------------------------------------------------------------------------------- */
-
-static bool slot_scalar(const gmxrt_tensor *tensor, int64_t *out) {
-    switch (tensor->rank ? -1 : tensor->dtype) {
-    case DTYPE_bool:
-        *out = *(const uint8_t *)tensor->data != 0;
-        return true;
-    case DTYPE_i64:
-        *out = *(const int64_t *)tensor->data;
-        return true;
-    case DTYPE_i32:
-        *out = *(const int32_t *)tensor->data;
-        return true;
-    default:
-        return false;
-    }
-}
-
-void program_set_tensor(gmx_session *s, ElabSlot *slot, gmxrt_tensor *tensor) {
-    gmxrt_tensor_release(slot->tensor);
-    if (!slot->tensor)
-        vec_push(&s->arena, &s->slots, slot);
-    slot->tensor = tensor;
-    slot->dtype = (Dtype)tensor->dtype;
-    slot->rank = (uint32_t)tensor->rank;
-    slot->is_known = true;
-    slot->is_contiguous = gmxrt_tensor_is_contiguous(tensor);
-    memcpy(slot->shape, tensor->shape, slot->rank * sizeof *slot->shape);
-    slot->has_value = slot_scalar(tensor, &slot->value);
-}
-
-/* A constant of the source, or a value of an earlier unit. */
-static gmxrt_tensor *slot_tensor(gmx_session *s, ElabSlot *slot) {
-    if (slot->tensor || !slot->data)
-        return slot->tensor;
-    gmxrt_tensor *tensor = gmxrt_tensor_new(s->ctx, slot->dtype, (int32_t)slot->rank, slot->shape, 0);
-    if (!tensor)
-        return NULL;
-    int64_t bytes = gmxrt_tensor_size(tensor) * dtype_info[slot->dtype].bytes;
-    if (bytes)
-        memcpy(tensor->data, slot->data, (size_t)bytes);
-    program_set_tensor(s, slot, tensor);
-    return tensor;
-}
-
 /* ---- units
  * -------------------------------------------------------------------------------------------------- */
 
@@ -85,6 +39,7 @@ void program_open_unit(gmx_session *s) {
     if (s->unit_open)
         return;
     s->last_unit = NULL;
+    session_sweep(s);
     arena_free(&s->unit);
     elab_begin_unit(s->elaborator, &s->unit);
     s->unit_open = true;
@@ -122,7 +77,7 @@ static bool call_unit(gmx_session *s, ElabUnit *unit, CompiledFunction code) {
     gmxrt_tensor **parameters = ARENA_ARRAY(&s->unit, gmxrt_tensor *, np + 1);
     gmxrt_tensor **results = ARENA_ARRAY(&s->unit, gmxrt_tensor *, nr + 1);
     for (uint32_t i = 0; i < np; i++)
-        if (!(parameters[i] = slot_tensor(s, unit->parameters.items[i].slot))) {
+        if (!(parameters[i] = session_tensor(s, unit->parameters.items[i].slot))) {
             session_collect_run_errors(s);
             return false;
         }
@@ -136,14 +91,14 @@ static bool call_unit(gmx_session *s, ElabUnit *unit, CompiledFunction code) {
         return false;
     }
     for (uint32_t i = 0; i < nr; i++)
-        program_set_tensor(s, unit->results.items[i].slot, results[i]);
+        session_set_tensor(s, unit->results.items[i].slot, results[i]);
     return true;
 }
 
 static void take_value(gmx_session *s, const Value *value, gmxrt_tensor **out, Span span) {
     gmxrt_tensor *tensor = NULL;
     if (value->kind == VALUE_SLOT) {
-        tensor = slot_tensor(s, value->slot);
+        tensor = session_tensor(s, value->slot);
         gmxrt_tensor_retain(tensor);
     } else if (value->kind == VALUE_CONSTANT) {
         tensor = gmxrt_tensor_new(s->ctx, value->dtype, 0, NULL, 0);
@@ -249,7 +204,7 @@ static void append_text(Arena *arena, gmxrt_text *text, gmx_session *s, Value va
     gmxrt_view *views = ARENA_ARRAY(arena, gmxrt_view, tuple->count);
     for (uint32_t i = 0; i < tuple->count; i++) {
         const Value *item = &tuple->items[i];
-        gmxrt_tensor *tensor = item->kind == VALUE_SLOT ? slot_tensor(s, item->slot) : NULL;
+        gmxrt_tensor *tensor = item->kind == VALUE_SLOT ? session_tensor(s, item->slot) : NULL;
         if (tensor)
             views[i] = gmxrt_view_of(tensor);
         else if (item->kind == VALUE_CONSTANT)
@@ -264,7 +219,7 @@ static void append(Arena *arena, gmxrt_text *text, gmx_session *s, const Value *
     gmxrt_view view;
     switch (value->kind) {
     case VALUE_SLOT: {
-        gmxrt_tensor *tensor = slot_tensor(s, value->slot);
+        gmxrt_tensor *tensor = session_tensor(s, value->slot);
         if (!tensor)
             return;
         view = gmxrt_view_of(tensor);
@@ -321,7 +276,7 @@ static Value slot_of_array(gmx_session *s, gmxrt_array *array) {
     slot->is_known = slot->is_contiguous = true;
     memcpy(slot->shape, array->shape, slot->rank * sizeof *slot->shape);
     if (array->tensor)
-        program_set_tensor(s, slot, array->tensor);
+        session_set_tensor(s, slot, array->tensor);
     array->tensor = NULL;
     return (Value){.kind = VALUE_SLOT, .slot = slot};
 }
@@ -412,7 +367,7 @@ static bool host_bake(void *user, ElabSlot *slot, Span span) {
         return false;
     }
     if (tensor != slot->tensor)
-        program_set_tensor(s, slot, tensor);
+        session_set_tensor(s, slot, tensor);
     else
         gmxrt_tensor_release(tensor);
     slot->data = ((gmxrt_tensor *)slot->tensor)->data;

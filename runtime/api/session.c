@@ -249,6 +249,7 @@ void session_collect_run_errors(gmx_session *session) {
                                 ctx->error.message);
         if (ctx->error.hint[0])
             diag_note(&session->sink, diag, "%s", ctx->error.hint);
+        source_note_calls(&session->sources, &session->sink, diag);
     }
     gmxrt_ctx_clear(ctx);
 }

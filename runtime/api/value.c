@@ -170,40 +170,34 @@ gmx_status gmx_save(gmx_session *session, gmx_tensor *tensor, const char *path) 
 /* ---- names ------------------------------------------------------------------------------------------------
  */
 
-static ElabSlot *slot_of(gmx_session *s, const char *name, gmxrt_tensor *tensor) {
-    ElabSlot *slot = elab_slot_new(s->elaborator, name ? intern_text(&s->names, name) : NULL,
-                                   (Dtype)tensor->dtype, (uint32_t)tensor->rank);
-    gmxrt_tensor_retain(tensor);
-    program_set_tensor(s, slot, tensor);
-    return slot;
+/* Code that was compiled for one tensor takes the other. */
+static bool is_alike(const ElabSlot *slot, const gmxrt_tensor *tensor) {
+    bool alike = slot->tensor && slot->dtype == (Dtype)tensor->dtype &&
+                 slot->rank == (uint32_t)tensor->rank &&
+                 slot->is_contiguous == gmxrt_tensor_is_contiguous(tensor);
+    for (uint32_t k = 0; alike && k < slot->rank; k++)
+        alike = (slot->shape[k] == 1) == (tensor->shape[k] == 1);
+    return alike;
 }
 
 gmx_status gmx_set(gmx_session *session, const char *name, gmx_tensor *value) {
     SESSION_ENTER(session, name && value);
-    elab_bind_slot(session->elaborator, intern_text(&session->names, name),
-                   slot_of(session, name, inner(value)));
+    Value old;
+    Name interned = intern_text(&session->names, name);
+    gmxrt_tensor *tensor = inner(value);
+    ElabSlot *slot = NULL;
+    gmxrt_tensor_retain(tensor);
+    if (elab_find_global(session->elaborator, interned, &old) && old.kind == VALUE_SLOT && !old.is_weak &&
+        is_alike(old.slot, tensor) && session_uses(session, old.slot) == 1)
+        slot = old.slot; /* nothing but the name holds it, and compiled calls may go on reading it */
+    if (!slot) {
+        slot = elab_slot_new(session->elaborator, interned, (Dtype)tensor->dtype, (uint32_t)tensor->rank);
+        elab_bind_slot(session->elaborator, interned, slot);
+        session->generation++;
+    }
+    session_set_tensor(session, slot, tensor);
+    session_sweep(session);
     return session_end(session);
-}
-
-static gmxrt_tensor *tensor_of_value(gmx_session *s, const Value *value) {
-    if (value->kind == VALUE_SLOT && value->slot->tensor) {
-        gmxrt_tensor_retain(value->slot->tensor);
-        return value->slot->tensor;
-    }
-    if (value->kind == VALUE_SLOT && value->slot->data) {
-        gmxrt_tensor *tensor =
-            gmxrt_tensor_new(s->ctx, value->slot->dtype, (int32_t)value->slot->rank, value->slot->shape, 0);
-        int64_t bytes = tensor ? gmxrt_tensor_size(tensor) * dtype_info[value->slot->dtype].bytes : 0;
-        if (bytes)
-            memcpy(tensor->data, value->slot->data, (size_t)bytes);
-        return tensor;
-    }
-    if (value->kind != VALUE_CONSTANT)
-        return NULL;
-    gmxrt_tensor *tensor = gmxrt_tensor_new(s->ctx, value->dtype, 0, NULL, 0);
-    if (tensor)
-        memcpy(tensor->data, &value->bits, dtype_info[value->dtype].bytes);
-    return tensor;
 }
 
 gmx_status gmx_get(gmx_session *session, const char *name, gmx_tensor **out) {
@@ -213,7 +207,7 @@ gmx_status gmx_get(gmx_session *session, const char *name, gmx_tensor **out) {
         diag_error(&session->sink, DIAG_E0110, (Span){0}, "there is no `%s`", name);
         return session_end(session);
     }
-    gmxrt_tensor *tensor = tensor_of_value(session, &value);
+    gmxrt_tensor *tensor = session_tensor_of(session, &value);
     session_collect_run_errors(session);
     if (tensor)
         *out = (gmx_tensor *)tensor;
@@ -221,147 +215,4 @@ gmx_status gmx_get(gmx_session *session, const char *name, gmx_tensor **out) {
         diag_error(&session->sink, DIAG_E0201, (Span){0}, "`%s` is %s, not a tensor", name,
                    elab_type_text(session->elaborator, value));
     return session_end(session);
-}
-
-/* ---- calls
- * ---------------------------------------------------------------------------------------------------- */
-
-static void take_results(gmx_session *s, const Value *value, const char *function, gmx_tensor **results,
-                         size_t count) {
-    const Value *items = value->kind == VALUE_TUPLE ? value->tuple->items : value;
-    size_t have = value->kind == VALUE_TUPLE ? value->tuple->count : value->kind == VALUE_UNIT ? 0 : 1;
-    if (have != count) {
-        diag_error(&s->sink, DIAG_E0204, (Span){0}, "`%s` gives %zu values, %zu were asked for", function,
-                   have, count);
-        return;
-    }
-    gmxrt_tensor **made = ARENA_ARRAY(&s->report, gmxrt_tensor *, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        made[i] = tensor_of_value(s, &items[i]);
-        session_collect_run_errors(s);
-        if (made[i])
-            continue;
-        if (!s->sink.error_count)
-            diag_error(&s->sink, DIAG_E0201, (Span){0}, "value %zu of `%s` is no tensor", i, function);
-        while (i-- > 0)
-            gmxrt_tensor_release(made[i]);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        results[i] = (gmx_tensor *)made[i];
-}
-
-/* A function compiled for one combination of arguments, so that further calls go straight to the code. */
-struct CallEntry {
-    const char *key;
-    uint64_t generation;
-    CompiledFunction code;
-    uint32_t parameter_count, result_count;
-    int32_t *arguments; /* per parameter: the argument's number, or -1 */
-    ElabSlot **slots;   /* where it is -1: a global */
-};
-
-/* What a function is specialised for: dtypes, ranks, contiguity, extents of 1. */
-static const char *call_key(Arena *arena, const char *function, gmx_tensor *const *arguments, size_t count) {
-    char *key = arena_alloc(arena, strlen(function) + 2 + count * (GMX_MAX_RANK + 4));
-    char *p = key + sprintf(key, "%s(", function);
-    for (size_t i = 0; i < count; i++) {
-        const gmxrt_tensor *t = inner_const(arguments[i]);
-        *p++ = (char)('A' + t->dtype);
-        for (int32_t k = 0; k < t->rank; k++)
-            *p++ = t->shape[k] == 1 ? '1' : 'n';
-        *p++ = gmxrt_tensor_is_contiguous(t) ? 'c' : 's';
-    }
-    return key;
-}
-
-static CallEntry *find_call(const gmx_session *s, const char *key) {
-    for (uint32_t i = 0; i < s->calls.count; i++)
-        if (s->calls.items[i]->generation == s->generation && !strcmp(s->calls.items[i]->key, key))
-            return s->calls.items[i];
-    return NULL;
-}
-
-static void run_call(gmx_session *s, const CallEntry *call, gmx_tensor *const *arguments,
-                     gmx_tensor **results) {
-    gmxrt_tensor *parameters[64];
-    for (uint32_t i = 0; i < call->parameter_count; i++)
-        parameters[i] =
-            call->arguments[i] >= 0 ? inner(arguments[call->arguments[i]]) : call->slots[i]->tensor;
-    gmxrt_tensor *made[64] = {0};
-    if (!call->code(s->ctx, parameters, made))
-        memcpy(results, made, call->result_count * sizeof *results);
-    session_collect_run_errors(s);
-}
-
-/* Keeps the unit that has just run for the next call with such arguments. */
-static void remember_call(gmx_session *s, const char *key, const Value *values, size_t count,
-                          const Value *result) {
-    const ElabUnit *unit = s->last_unit;
-    const Value *items = result->kind == VALUE_TUPLE ? result->tuple->items : result;
-    uint32_t results = result->kind == VALUE_TUPLE ? result->tuple->count : 1;
-    if (!s->last_code || unit->has_token || unit->effects.count || unit->parameters.count > 64 ||
-        results > 64 || results != unit->results.count)
-        return;
-    for (uint32_t i = 0; i < results; i++)
-        if (items[i].kind != VALUE_SLOT || items[i].slot != unit->results.items[i].slot)
-            return;
-    CallEntry *call = ARENA_NEW(&s->arena, CallEntry);
-    *call = (CallEntry){.key = arena_copy_text(&s->arena, key, strlen(key)),
-                        .generation = s->generation,
-                        .code = s->last_code,
-                        .parameter_count = unit->parameters.count,
-                        .result_count = results,
-                        .arguments = ARENA_ARRAY(&s->arena, int32_t, unit->parameters.count),
-                        .slots = ARENA_ARRAY(&s->arena, ElabSlot *, unit->parameters.count)};
-    for (uint32_t i = 0; i < unit->parameters.count; i++) {
-        call->slots[i] = unit->parameters.items[i].slot;
-        call->arguments[i] = -1;
-        for (size_t k = 0; k < count; k++)
-            if (values[k].slot == call->slots[i])
-                call->arguments[i] = (int32_t)k;
-    }
-    vec_push(&s->arena, &s->calls, call);
-}
-
-static void compile_call(gmx_session *s, const char *function, const char *key, gmx_tensor *const *arguments,
-                         size_t count, gmx_tensor **results, size_t result_count) {
-    uint32_t kept = s->slots.count;
-    program_open_unit(s);
-    Value *values = ARENA_ARRAY(&s->report, Value, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        values[i] = value_of_kind(VALUE_SLOT);
-        values[i].slot = slot_of(s, NULL, inner(arguments[i]));
-    }
-    ElabOutcome outcome =
-        elab_call_global(s->elaborator, intern_text(&s->names, function), values, (uint32_t)count);
-    if (program_run_unit(s) && outcome.ok && !s->sink.error_count) {
-        take_results(s, outcome.value, function, results, result_count);
-        if (!s->sink.error_count)
-            remember_call(s, key, values, count, outcome.value);
-    }
-    while (s->slots.count > kept) { /* arguments and results of this call only */
-        ElabSlot *slot = s->slots.items[--s->slots.count];
-        gmxrt_tensor_release(slot->tensor);
-        slot->tensor = NULL;
-    }
-}
-
-gmx_status gmx_call(gmx_session *session, const char *function, gmx_tensor *const *arguments,
-                    size_t argument_count, gmx_tensor **results, size_t result_count) {
-    SESSION_ENTER(session, function && (arguments || !argument_count) && (results || !result_count));
-    for (size_t i = 0; i < argument_count; i++)
-        if (!arguments[i])
-            return session_misuse(session, "an argument is NULL");
-    const char *key = call_key(&session->report, function, arguments, argument_count);
-    const CallEntry *call = find_call(session, key);
-    if (call && call->result_count == result_count)
-        run_call(session, call, arguments, results);
-    else
-        compile_call(session, function, key, arguments, argument_count, results, result_count);
-    return session_end(session);
-}
-
-gmx_status gmx_call1(gmx_session *session, const char *function, gmx_tensor *argument, gmx_tensor **out) {
-    return gmx_call(session, function, &argument, 1, out, 1);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUERY_MAX = 128, TAB_SPACES = 4 };
+enum { QUERY_MAX = 128, TAB_SPACES = 4, LIST_ROWS = 20 };
 
 struct LineEditor {
     char *text; /* NUL-terminated */
@@ -93,6 +93,13 @@ static size_t previous_place(const LineEditor *e, size_t at) {
             break;
     }
     return at;
+}
+
+static size_t text_width(const char *text) {
+    size_t width = 0, bytes;
+    for (size_t at = 0, length = strlen(text); at < length; at += bytes)
+        width += (size_t)utf8_width(utf8_decode(text + at, length - at, &bytes));
+    return width;
 }
 
 static bool is_word_byte(char c) {
@@ -262,10 +269,72 @@ static void suspend(LineEditor *e) {
     terminal_enter();
 }
 
+/* ---- completion -----------------------------------------------------------------------------------------
+ */
+
+/* The candidates below the entry, in columns, which is then painted again below them. */
+static void list_candidates(LineEditor *e, const char *const *candidates) {
+    size_t width = 0, count = 0;
+    int columns, rows;
+    for (; candidates[count]; count++)
+        width = text_width(candidates[count]) > width ? text_width(candidates[count]) : width;
+    terminal_size(&columns, &rows);
+    size_t per_row = (size_t)columns / (width + 2) ? (size_t)columns / (width + 2) : 1;
+    size_t shown = per_row * LIST_ROWS < count ? per_row * LIST_ROWS : count, cursor = e->cursor;
+    e->cursor = e->length;
+    paint(e, e->request->prompt);
+    painter_end(&e->painter);
+    for (size_t i = 0; i < shown; i++) {
+        bool ends_row = (i + 1) % per_row == 0 || i + 1 == shown;
+        terminal_write(candidates[i], strlen(candidates[i]));
+        for (size_t k = text_width(candidates[i]); !ends_row && k < width + 2; k++)
+            terminal_write(" ", 1);
+        if (ends_row)
+            terminal_write("\r\n", 2);
+    }
+    if (shown < count)
+        terminal_write("...\r\n", 5);
+    painter_begin(&e->painter);
+    e->cursor = cursor;
+}
+
+static size_t common_length(const char *const *candidates) {
+    size_t length = strlen(candidates[0]);
+    for (size_t i = 1; candidates[i]; i++)
+        for (size_t k = 0; k < length; k++)
+            if (candidates[i][k] != candidates[0][k])
+                length = k;
+    while (length > 0 && ((unsigned char)candidates[0][length] & 0xc0) == 0x80)
+        length--; /* within a character */
+    return length;
+}
+
+static void complete(LineEditor *e) {
+    size_t begin;
+    const char *const *candidates = e->request->complete(e->request->user, e->text, e->cursor, &begin);
+    if (!candidates || !candidates[0])
+        return;
+    size_t typed = e->cursor - begin, length = common_length(candidates);
+    if (length > typed)
+        insert(e, candidates[0] + typed, length - typed);
+    else if (candidates[1])
+        list_candidates(e, candidates);
+}
+
+/* Tab completes a word; where none ends at the cursor, it indents. */
+static void tab(LineEditor *e) {
+    size_t begin = line_begin(e, e->cursor);
+    bool has_word = e->cursor > begin && !isspace((unsigned char)e->text[e->cursor - 1]);
+    if (has_word && e->request->complete)
+        complete(e);
+    else
+        insert(e, "    ", TAB_SPACES - (e->cursor - begin) % TAB_SPACES);
+}
+
 static void insert_key(LineEditor *e, uint32_t key) {
     char bytes[4];
     if (key == '\t') {
-        insert(e, "    ", TAB_SPACES - (e->cursor - line_begin(e, e->cursor)) % TAB_SPACES);
+        tab(e);
     } else if (key >= 0x20 && key != 0x7f && key < KEY_NONE) {
         insert(e, bytes, utf8_encode(key, bytes));
     }

@@ -1,4 +1,5 @@
-/* A line editor for terminals: entries of several lines, history with search, UTF-8, pasted text as it is. */
+/* A line editor for terminals: entries of several lines, history with search, completion, UTF-8,
+ * pasted text as it is. */
 #ifndef GMX_RUNTIME_CLI_LINE_EDIT_H
 #define GMX_RUNTIME_CLI_LINE_EDIT_H
 
@@ -15,6 +16,9 @@ typedef struct LineRequest {
     const History *history;
     /* Is the text whole, or does Enter begin another line? */
     bool (*is_complete)(void *user, const char *text);
+    /* What the word that ends at `cursor` can become: NULL-terminated, in order, valid until the next call;
+     * *begin is where the word begins.  NULL: Tab only indents. */
+    const char *const *(*complete)(void *user, const char *text, size_t cursor, size_t *begin);
     void *user;
 } LineRequest;
 

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { COMMANDS_MAX = 16 };
+
 typedef struct Repl {
     Options *options;
     gmx_session *session;
@@ -23,6 +25,7 @@ typedef struct Repl {
     bool has_prompt; /* output is a terminal */
     bool is_done;
     int entry_number;
+    const char *found[COMMANDS_MAX + 1]; /* commands that a word can become */
 } Repl;
 
 #define PROMPT       ">>> "
@@ -91,6 +94,12 @@ static void command_time(Repl *r, const char *text) {
     output_format("\n");
 }
 
+static void command_who(Repl *r, const char *text) {
+    const char *table = "";
+    (void)text;
+    show_result(r, gmx_who(r->session, &table), &table);
+}
+
 static void command_quit(Repl *r, const char *text) {
     (void)text;
     r->is_done = true;
@@ -103,6 +112,7 @@ static const struct {
     void (*run)(Repl *r, const char *text);
 } commands[] = {
     {"help", NULL, "this, or the documentation of a name: help sum", command_help},
+    {"who", NULL, "every name: its dtype, shape, bytes, and what it is", command_who},
     {":type", "expr", "the type of an expression, without computing it", command_type},
     {":ir", "expr", "the tensor IR of an expression", command_ir},
     {":time", "expr", "the value and how long it took", command_time},
@@ -110,11 +120,13 @@ static const struct {
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+_Static_assert((int)COMMAND_COUNT <= (int)COMMANDS_MAX, "found[] holds them all");
 
 static void print_help(void) {
     output_format(
         "An expression shows its value; `let x = 1` keeps one.  An open bracket asks for more lines.\n"
-        "Ctrl-C stops what runs, Ctrl-R searches earlier entries, Alt-Enter begins a new line.\n\n");
+        "Tab completes names and fields, Ctrl-C clears the line and stops what runs,\n"
+        "Ctrl-R searches earlier entries, Alt-Enter begins a new line.\n\n");
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const char *argument = commands[i].argument ? commands[i].argument : "";
         output_format("  %s %-*s %s\n", commands[i].name, 13 - (int)strlen(commands[i].name), argument,
@@ -147,6 +159,16 @@ static bool is_help(const char *text) {
         if (!isalnum((unsigned char)*text) && *text != '_' && !((unsigned char)*text & 0x80))
             return false;
     return true;
+}
+
+/* `who` alone. */
+static bool is_nothing(const char *text) {
+    return !*text;
+}
+
+static bool is_command(const char *entry) {
+    const char *help = after_word(entry, "help"), *who = after_word(entry, "who");
+    return *entry == ':' || (help && is_help(help)) || (who && is_nothing(who));
 }
 
 static void run_command(Repl *r, const char *entry) {
@@ -213,6 +235,22 @@ static LineResult read_line(char **entry) {
     }
 }
 
+/* The commands that begin with the entry's only word, or the names of the session. */
+static const char *const *complete(void *user, const char *text, size_t cursor, size_t *begin) {
+    Repl *r = user;
+    const char **found = r->found;
+    size_t count = 0;
+    for (int i = 0; *text == ':' && i < COMMAND_COUNT; i++)
+        if (!strncmp(commands[i].name, text, cursor))
+            found[count++] = commands[i].name;
+    found[count] = NULL;
+    *begin = 0;
+    if (count)
+        return found;
+    const char *const *names;
+    return gmx_complete(r->session, text, cursor, begin, &names) == GMX_OK ? names : found;
+}
+
 /* Without the editor. */
 static LineResult read_plain(Repl *r, char **entry) {
     LineResult result;
@@ -244,6 +282,7 @@ static LineResult read_entry(Repl *r, char **entry) {
                                            .continuation = CONTINUATION,
                                            .history = &r->history,
                                            .is_complete = is_complete,
+                                           .complete = complete,
                                            .user = r},
                             entry);
 }
@@ -258,8 +297,7 @@ static void run_entry(Repl *r, char *entry) {
         return;
     if (r->editor)
         history_add(&r->history, entry);
-    const char *name = after_word(entry, "help");
-    if (*entry == ':' || (name && is_help(name)))
+    if (is_command(entry))
         run_command(r, entry);
     else
         show_entry(r, entry);

@@ -55,6 +55,7 @@ PROGRAM
 cat > expected <<'TEXT'
    = the result depends on `add` at path.gmx:7:34 in `loss`
    = which depends on `mul` at path.gmx:7:18 in `loss`
+   = which depends on `for` at path.gmx:4:5 in `inner`
    = which depends on `add` at path.gmx:4:27 in `inner`
    = which depends on `mul` at path.gmx:4:46 in `inner`
    = which depends on `argmax`, which has no derivative

@@ -102,6 +102,15 @@ EOT
 "$gmx" --profile hints.gmx > out 2> table
 grep -qE '^hint: matmul \(hints.gmx:3\): only (2|3|4)(\.[0-9])? % of the 160000 elements of an operand are not zero: declare it sparse$' table ||
     fail "no hint that a matrix is sparse: $(cat table)"
+# --- a function called from two places is one row ---
+cat > twice.gmx <<'EOT'
+fn product(x) = x @ x
+print(product(ones(80, 80))[0, 0] + product(ones(80, 80) * 2)[0, 0])
+EOT
+"$gmx" --profile twice.gmx > out 2> table || fail "--profile: $(cat table)"
+grep -qE '^matmul +twice.gmx:1 +2 ' table || fail "two calls of one function: $(cat table)"
+[ "$(grep -c '^matmul' table)" = 1 ] || fail "not one row: $(cat table)"
+
 cat > copies.gmx <<'EOT'
 let a = rand(1000)
 mut v = a

@@ -31,6 +31,8 @@ static void start(const char *gmx, const char *folder, const char *kind) {
     terminal.length = terminal.seen = 0;
     terminal.process = forkpty(&terminal.fd, NULL, NULL, &size);
     if (terminal.process == 0) {
+        if (chdir(folder))
+            _exit(127);
         setenv("TERM", kind, 1);
         setenv("HOME", folder, 1);
         unsetenv("XDG_STATE_HOME");
@@ -180,6 +182,93 @@ static void test_interrupt(void) {
     entry("6 * 7\r", "42\r\n");
 }
 
+/* Tab: a candidate that is the only one, what several have in common, and their list. */
+static void test_completion(void) {
+    entry("let temperature = [1.0, 2.0]\r", "");
+    entry("let tempo = 3\r", "");
+    entry("temperat\t * 2\r", "[2. 4.]");
+    entry("sum(tempera\t.sh\t[0])\r", "2\r\n");
+    expect(">>> ");
+    type("tem\t");
+    expect("temp"); /* in common */
+    type("\t");
+    expect("temperature  tempo");
+    expect(">>> temp");
+    type("o + 1\r");
+    expect("4\r\n");
+    entry("save(\"r.npz\", weight=[1, 2], bias=7, layer=save)\r", "error[");
+    entry("save(\"r.npz\", weight=[1, 2], bias=7)\r", "");
+    entry("let r = load(\"r.npz\")\r", "");
+    entry("r.we\t * 3\r", "[3 6]");
+    expect(">>> ");
+    type("r.");
+    expect("r.");
+    type("\t");
+    expect("bias    weight");
+    expect(">>> r.");
+    type("bi\t + 1\r");
+    expect("8\r\n");
+    entry("temperature.me\t()\r", "error[");
+    entry("temperature.mean()\r", "1.5");
+    entry("arg\tmax([1, 5, 2])\r", "1\r\n");
+    entry(":ty\t tempo\r", "i64");
+    entry("[1,\r\t2]\r", "[1 2]");    /* nothing to complete: it indents */
+    entry("no_such_na\t\r", "E0110"); /* no candidates: nothing happens */
+    entry("1.\t5\r", "1.5");
+}
+
+static void test_who(void) {
+    entry("who\r", "there are no names yet\r\n");
+    entry("let w = [1.0, 2.0]\r", "");
+    entry("let r = load(\"r.npz\")\r", "");
+    entry("fn twice(x, k=2) = k * x\r", "");
+    entry("const tau = 6.28\r", "");
+    entry("mut α = (f32(zeros(2, 3)), \"a\")\r", "");
+    expect(">>> ");
+    ioctl(terminal.fd, TIOCSWINSZ, &(struct winsize){.ws_row = 24, .ws_col = 80});
+    type("who\r");
+    expect("\x1b[?2004l");
+    expect("name      dtype  shape   bytes  what it is\r\n"
+           "w         f64    (2,)       16  let\r\n"
+           "r                           24  let, record of 2\r\n"
+           "r.weight  i64    (2,)       16  part\r\n"
+           "r.bias    i64    ()          8  part\r\n"
+           "twice                           fn twice(x, k=2)\r\n"
+           "tau       f64    ()          8  const\r\n"
+           "α                           24  mut, tuple of 2\r\n"
+           "α[0]      f32    (2, 3)     24  part\r\n"
+           "α[1]                            part, string\r\n");
+}
+
+static void test_hints(void) {
+    entry("temparature\r", "did you mean `temperature`?");
+    entry("r.wieght\r", "did you mean `weight`?");
+    entry("sum([1], axs=0)\r", "did you mean `axis`?");
+    entry("fn twice(x, factor=2) = factor * x\r", "");
+    entry("twice(1, facter=0)\r", "did you mean `factor`?");
+    entry("temperature.shap\r", "did you mean `shape`?");
+    entry("float32(1)\r", "spelled `f32`");
+}
+
+/* One kernel of seconds, with no loop of the language around it. */
+static void test_interrupted_kernel(void) {
+    entry("let a = arange(100000.0)\r", "");
+    expect(">>> ");
+    type("sum(sin(a[:, None] * a))\r");
+    expect("\x1b[?2004l");
+    struct timespec begin, end;
+    nanosleep(&(struct timespec){.tv_nsec = 500 * 1000 * 1000}, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    type("\x03");
+    expect("error[E0308]");
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    if (end.tv_sec - begin.tv_sec > 5) {
+        printf("FAILED: the kernel went on for %lld s\n", (long long)(end.tv_sec - begin.tv_sec));
+        failures++;
+    }
+    entry("tempo * 2\r", "6\r\n");
+}
+
 static void test_resize(void) {
     expect("\x1b[?2004h");
     type("1 + ");
@@ -245,6 +334,9 @@ int main(int count, char **words) {
     test_keys();
     test_history();
     test_interrupt();
+    test_completion();
+    test_hints();
+    test_interrupted_kernel();
     test_resize();
     expect(">>> ");
     type("\x04");
@@ -258,11 +350,18 @@ int main(int count, char **words) {
     entry(":quit\r", "");
     expect_exit(0);
 
+    start(words[1], folder, "xterm");
+    test_who();
+    entry(":quit\r", "");
+    expect_exit(0);
+
     start(words[1], folder, "dumb");
     test_plain();
     expect_exit(0);
     char path[4200];
     snprintf(path, sizeof path, "%s/.gmx_history", folder);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/r.npz", folder);
     unlink(path);
     if (rmdir(folder)) {
         perror("something else is in the folder of the history");
