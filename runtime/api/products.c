@@ -125,7 +125,7 @@ static gmx_tensor *ones(gmx_session *session, gmx_dtype dtype, int64_t batches, 
             ((float *)data)[i] = 1;
     }
     gmx_tensor *tensor = NULL;
-    if (data && gmx_tensor_wrap(session, data, dtype, 3, shape, NULL, free, NULL, &tensor))
+    if (data && gmx_tensor_wrap(session, data, dtype, 3, shape, NULL, free, data, &tensor))
         free(data);
     return tensor;
 }

@@ -16,6 +16,8 @@ void allocator_release(gmxrt_allocator *allocator);
 /* pool.c: the pool of this process.  Exported and preemptible, so that several GMX libraries in
  * one process agree on one. */
 gmxrt_pool *gmx_shared_pool_v1(void);
+/* How many loops its workers were called to, modulo 2^32: work that ran on its caller does not count. */
+uint32_t pool_loops(const gmxrt_pool *pool);
 
 /* profile.c */
 void profile_free(struct gmxrt_profile *profile); /* NULL is allowed */

@@ -59,7 +59,7 @@ static void add_ticks(Axis *axis, int32_t wanted, double least) {
     double step = round_step((axis->high - axis->low) / wanted);
     step = step < least ? least : step;
     for (double k = ceil(axis->low / step - 1e-9); axis->count < TICKS_MAX; k++) {
-        double at = k * step;
+        double at = k * step + 0.0; /* no -0 */
         if (!(at <= axis->high + step * 1e-9)) {
             return;
         }

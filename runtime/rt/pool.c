@@ -209,6 +209,10 @@ int32_t gmxrt_get_threads(void) {
     return wanted_threads(gmx_shared_pool_v1());
 }
 
+uint32_t pool_loops(const gmxrt_pool *pool) {
+    return (uint32_t)(atomic_load_explicit(&pool->state, memory_order_relaxed) >> 32);
+}
+
 static void run_serially(const volatile int32_t *interrupt, gmxrt_body body, void *arguments, int64_t count,
                          int64_t chunk) {
     for (int64_t begin = 0; begin < count && !(interrupt && *interrupt); begin += chunk) {

@@ -98,7 +98,7 @@ static int64_t times(int64_t x, int64_t y) {
 static void cut(KernelCall *call) {
     const Product *p = call->product;
     int64_t work = times(times(p->m, p->n), p->k), tile = TILE_BYTES / rt_dtype_bytes(p->out.dtype);
-    call->row_blocks = ceil_divide(p->m, TASK_ROWS);
+    call->row_blocks = smaller(ceil_divide(p->m, TASK_ROWS), work / TASK_WORK + 1);
     call->rows = ceil_divide(ceil_divide(p->m, call->row_blocks), 8) * 8;
     call->row_blocks = ceil_divide(p->m, call->rows);
     int64_t tasks = times(p->batches, call->row_blocks);

@@ -1,5 +1,7 @@
 /* Copies, products, solve and cholesky against plain loops, for many dtypes, shapes and layouts,
  * and with the same bits for any number of threads. */
+#include "runtime/rt/internal.h"
+
 #include "tests/unit/rt_support.h"
 
 #include <criterion/criterion.h>
@@ -438,4 +440,62 @@ Test(runtime_linalg, lack_of_memory_is_an_error_at_every_allocation) {
         starve(do_solve, RT_f64);
         starve(do_cholesky, RT_f32);
     }
+}
+
+/* ---- who computes a product -------------------------------------------------------------------- */
+
+static gmxrt_kernel make_nothing(gmxrt_lazy_kernel *lazy, int32_t only_if_cached) {
+    (void)lazy;
+    (void)only_if_cached;
+    return NULL;
+}
+
+static int32_t count_rows(gmxrt_ctx *ctx, const int64_t *arguments) {
+    (void)ctx;
+    __atomic_fetch_add((int64_t *)(uintptr_t)arguments[4], arguments[1] - arguments[0], __ATOMIC_RELAXED);
+    return 0;
+}
+
+/* Loops on the pool that f32 ones [batches, m, k] @ [batches, k, n] with an epilogue take. */
+static uint32_t loops_of(gmxrt_ctx *ctx, int64_t batches, int64_t m, int64_t k, int64_t n) {
+    const int64_t shapes[3][3] = {{batches, m, k}, {batches, k, n}, {batches, m, n}};
+    gmxrt_tensor *tensors[3];
+    gmxrt_view views[3];
+    for (int i = 0; i < 3; i++) {
+        tensors[i] = gmxrt_tensor_new(ctx, RT_f32, 3, shapes[i], 0);
+        views[i] = gmxrt_view_of(tensors[i]);
+        float *data = tensors[i]->data;
+        for (int64_t j = 0; j < rt_count(&views[i]); j++) {
+            data[j] = 1;
+        }
+    }
+    gmxrt_lazy_kernel own = {.make = make_nothing};
+    int64_t rows = 0, arguments[5] = {[4] = (int64_t)(uintptr_t)&rows};
+    uint32_t before = pool_loops(ctx->pool);
+    cr_assert_eq(gmxrt_product(ctx, &views[0], &views[1], &views[2], &own, count_rows, arguments, 5, 0), 0);
+    uint32_t loops = pool_loops(ctx->pool) - before;
+    cr_assert_geq(rows, batches * m);
+    for (int64_t j = 0; j < rt_count(&views[2]); j++) {
+        cr_assert_eq(((float *)tensors[2]->data)[j], (float)k);
+    }
+    for (int i = 0; i < 3; i++) {
+        gmxrt_tensor_release(tensors[i]);
+    }
+    return loops;
+}
+
+Test(runtime_product, small_ones_wake_nobody) {
+    gmxrt_ctx *ctx = gmxrt_ctx_create();
+    gmxrt_set_threads(2);
+    static const int64_t small[][4] = {{1, 1, 784, 512}, {1, 1, 512, 10}, {1, 512, 784, 1},
+                                       {1, 32, 512, 10}, {1, 64, 64, 64}, {100, 16, 16, 16},
+                                       {1, 3, 5, 7},     {2, 64, 64, 64}};
+    for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
+        const int64_t *s = small[i];
+        cr_expect_eq(loops_of(ctx, s[0], s[1], s[2], s[3]), 0, "%ld times %ld, %ld, %ld", (long)s[0],
+                     (long)s[1], (long)s[2], (long)s[3]);
+    }
+    cr_expect_eq(loops_of(ctx, 64, 64, 64, 64), 1);
+    cr_expect_eq(loops_of(ctx, 1, 32, 784, 512), 1);
+    gmxrt_ctx_destroy(ctx);
 }

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Training as a user meets it: the examples learn what they promise, with the same bits for any number of threads;
+# plots in files and in the terminal; the bar of `progress`.
+set -eu
+build=${GMX_BUILD_DIR:-build}
+root=${GMX_SOURCE_DIR:-.}
+gmx=$(cd "$build" && pwd)/gmx
+examples=$(cd "$root/examples" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+# holds NUMBER OP NUMBER
+holds() {
+    awk "BEGIN { exit !($1 $2 $3) }" || fail "$4: $1 $2 $3 does not hold"
+}
+
+# ---- examples
+mkdir examples
+cp -r "$examples/data" "$examples/digits_mlp.gmx" "$examples/lstm.gmx" examples
+echo 'save(net, "net.npz")' >> examples/digits_mlp.gmx
+for threads in 1 2; do
+    "$gmx" --threads=$threads examples/digits_mlp.gmx > digits$threads
+    mv examples/net.npz net$threads.npz
+done
+cmp digits1 digits2 && cmp net1.npz net2.npz || fail "the network on the digits depends on the number of threads"
+holds "$(awk '/^accuracy/ { print $2 }' digits1)" ">=" 0.97 "digits_mlp.gmx"
+"$gmx" examples/lstm.gmx > lstm
+holds "$(awk '/^error/ { print $2 }' lstm)" "<" 0.01 "lstm.gmx"
+holds "$(awk '/^step 0:/ { print $4 }' lstm)" ">" 0.1 "lstm.gmx at first"
+
+# ---- plots
+cat > plot.gmx <<'PROGRAM'
+plot([1.0, 2.0, nan, 4.0], "curve.svg")
+plot("log.svg", loss=exp(-arange(12.0)), test=[0.5, 0.25])
+plot([0.0, 1.0, 0.0])
+PROGRAM
+"$gmx" plot.gmx > shown
+grep -q '^ *1 ┤' shown && [ "$(wc -l < shown)" -eq 18 ] || fail "the plot in the terminal: $(cat shown)"
+for file in curve.svg log.svg; do
+    grep -q '^</svg>$' $file && [ "$(grep -c '^<svg xmlns' $file)" -eq 1 ] || fail "$file is no SVG"
+done
+# the run before the gap, the value after it alone; the first and last value at their places
+grep -q 'd="M72.00 [0-9.]*L256.00 [0-9.]*M624.00 [0-9.]*h0"' curve.svg || fail "curve.svg: $(grep stroke-width curve.svg)"
+grep -q '>0.0001<' log.svg && grep -q '>loss<' log.svg && grep -q '>test<' log.svg || fail "log.svg has no axis or legend"
+[ -z "$(ls ./*.tmp* 2> /dev/null)" ] || fail "a temporary file stayed"
+! "$gmx" -e 'plot([1.0], "missing/x.svg")' 2> error || fail "a folder that is missing"
+grep -q E0401 error || fail "a folder that is missing: $(cat error)"
+
+# ---- the bar
+cat > bar.gmx <<'PROGRAM'
+mut s = 0.0
+for i in progress(0..3, label="epoch") {
+    for j in progress(0..2) { s += 1.0 }
+    report("sum {s:.1f}")
+    print("at {i}")
+}
+print(s)
+PROGRAM
+"$gmx" bar.gmx > plain 2> bar
+[ ! -s bar ] && [ "$(tail -1 plain)" = 6.0 ] || fail "a bar without a terminal: $(cat bar)"
+script -qec "'$gmx' bar.gmx" /dev/null > terminal < /dev/null
+grep -q 'epoch ░* 0/3' terminal || fail "no bar: $(cat terminal)"
+grep -q 'epoch █* 3/3.*sum 6.0' terminal || fail "no end of the bar: $(cat terminal)"
+! grep -q '/2' terminal || fail "a bar inside a bar"
+[ "$(grep -c 'at [012]' terminal)" -eq 3 ] || fail "what was printed beside the bar: $(cat terminal)"
