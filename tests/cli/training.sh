@@ -4,7 +4,8 @@
 set -eu
 build=${GMX_BUILD_DIR:-build}
 root=${GMX_SOURCE_DIR:-.}
-gmx=$(cd "$build" && pwd)/gmx
+build=$(cd "$build" && pwd)
+gmx=$build/gmx
 examples=$(cd "$root/examples" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -28,6 +29,20 @@ for threads in 1 2; do
 done
 cmp digits1 digits2 && cmp net1.npz net2.npz || fail "the network on the digits depends on the number of threads"
 holds "$(awk '/^accuracy/ { print $2 }' digits1)" ">=" 0.97 "digits_mlp.gmx"
+
+# ---- the training step in C: the weights of the script, to the bit
+"$build/gmxc" examples/digits_mlp.gmx -o libdigits_mlp.so
+# shellcheck disable=SC2086
+cc -Wall -Wextra -pedantic -Werror -std=c99 ${GMX_TEST_CFLAGS:-} -I. "$examples/train_client.c" -L. -ldigits_mlp -Wl,-rpath,"$PWD" -o train_client
+./train_client client.npz > client
+[ "$(cut -d' ' -f1,2 client)" = "$(grep '^accuracy' digits1 | cut -d' ' -f1,2)" ] || fail "C gets $(cat client), the script $(cat digits1)"
+cat > same.gmx <<'PROGRAM'
+let (a, b) = (load("net1.npz"), load("client.npz"))
+print(all(a.fc1.w == b.fc1.w), all(a.fc1.b == b.fc1.b), all(a.fc2.w == b.fc2.w), all(a.fc2.b == b.fc2.b))
+PROGRAM
+[ "$("$gmx" same.gmx)" = "True True True True" ] || fail "weights differ: $("$gmx" same.gmx)"
+! "$gmx" check "$examples/digits_mlp.gmx" 2>&1 | grep . || fail "check reports something"
+
 "$gmx" examples/lstm.gmx > lstm
 holds "$(awk '/^error/ { print $2 }' lstm)" "<" 0.01 "lstm.gmx"
 holds "$(awk '/^step 0:/ { print $4 }' lstm)" ">" 0.1 "lstm.gmx at first"
