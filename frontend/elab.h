@@ -369,6 +369,8 @@ bool elab_is_tree(Value value); /* a tuple, record or layer */
 void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out);
 /* The tree with its leaves replaced by values[], in the order of elab_leaves. */
 Value elab_with_leaves(Elaborator *e, Value tree, const Value *values);
+/* The same with values for those that training changes; the others stay. */
+Value elab_with_trained(Elaborator *e, Value tree, const Value *values);
 /* The tree with its trained leaves replaced, and `()` for everything else: the form of a gradient. */
 Value elab_trained_form(Elaborator *e, Value tree, const Value *values);
 /* The tree with its trained leaves in another dtype. */

@@ -90,6 +90,15 @@ void elab_trained_leaves(Elaborator *e, Value tree, LeafList *out) {
             vec_push(e->arena, out, all.items[i]);
 }
 
+Value elab_with_trained(Elaborator *e, Value tree, const Value *values) {
+    LeafList all = {0};
+    elab_leaves(e, tree, &all);
+    Value *merged = ARENA_ARRAY(e->arena, Value, all.count);
+    for (uint32_t i = 0, k = 0; i < all.count; i++)
+        merged[i] = is_trained(all.items[i].value, all.items[i].role) ? values[k++] : all.items[i].value;
+    return elab_with_leaves(e, tree, merged);
+}
+
 Value elab_cast_tree(Elaborator *e, Value tree, Dtype dtype, Span span) {
     LeafList leaves = {0};
     elab_leaves(e, tree, &leaves);
