@@ -47,6 +47,16 @@ PROGRAM
 holds "$(awk '/^error/ { print $2 }' lstm)" "<" 0.01 "lstm.gmx"
 holds "$(awk '/^step 0:/ { print $4 }' lstm)" ">" 0.1 "lstm.gmx at first"
 
+# the minimum and the accuracy are those of SciPy's L-BFGS-B on the same loss
+"$gmx" "$examples/logistic.gmx" > logistic
+holds "$(awk '/^loss/ { print $2 }' logistic)" "<" 0.261892 "logistic.gmx"
+holds "$(awk '/^accuracy/ { print $2 }' logistic)" ">=" 0.95 "logistic.gmx"
+"$gmx" "$examples/pendulum.gmx" > pendulum
+for limit in 'length 0.005' 'damping 0.01' 'angle 0.01' 'speed 0.03'; do
+    holds "$(awk "/^${limit% *}/ { d = \$2 - \$NF; print d < 0 ? -d : d }" pendulum)" "<" "${limit#* }" "pendulum.gmx: ${limit% *}"
+done
+holds "$(awk '/^residual/ { print $2 }' pendulum)" "<" 0.022 "pendulum.gmx"
+
 # ---- plots
 cat > plot.gmx <<'PROGRAM'
 plot([1.0, 2.0, nan, 4.0], "curve.svg")
