@@ -192,11 +192,25 @@ static bool is_identity_order(const IrNodeSpec *spec) {
     return true;
 }
 
+/* Whether the operand of the broadcast `x` fits the extents of `spec` by itself: where only the extents of
+ * `x`, which were checked, relate the two, the check must stay. */
+static bool fits_directly(const IrNode *x, const IrNodeSpec *spec) {
+    const IrType *from = ir_type(x->operands[0]);
+    for (uint32_t k = 0; k < from->rank; k++) {
+        int64_t value;
+        bool is_one = ir_const_value_i64(from->dims[k], &value) && value == 1;
+        if (!is_one &&
+            !ir_same_extent(from->dims[k], spec->types[0].dims[spec->attributes[x->attributes[k]]]))
+            return false;
+    }
+    return true;
+}
+
 static IrNode *fold_broadcast(IrBuilder *b, const IrNodeSpec *spec) {
     IrNode *x = spec->operands[0];
     if (ir_rank(x) == spec->types[0].rank && ir_same_dims(ir_type(x), &spec->types[0]))
         return x;
-    if (x->op != OP_broadcast)
+    if (x->op != OP_broadcast || !fits_directly(x, spec))
         return NULL;
     int64_t map[IR_MAX_RANK]; /* a broadcast of a broadcast maps the inner operand's axes through both */
     for (uint32_t i = 0; i < x->attribute_count; i++)
