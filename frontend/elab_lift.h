@@ -45,6 +45,8 @@ const char *elab_lift_names(Vectorizer *v, uint32_t set);
 bool elab_lift_form(Vectorizer *v, const Lifted *x, Lifted *out);
 
 /* ---- elab_vectorize_check.c, elab_vectorize_control.c ---- */
+/* x over `set`, which has the variables of the mask, where the branch is taken; elsewhere `otherwise`. */
+IrNode *elab_lift_masked(Vectorizer *v, IrNode *x, uint32_t set, uint64_t otherwise);
 bool elab_lift_check_index(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_check(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_if(Vectorizer *v, const IrNode *old, Lifted *out);

@@ -191,12 +191,20 @@ static bool lift_elementwise(Vectorizer *v, const IrNode *old, Lifted *out) {
     const Lifted *operands[3];
     IrNode *nodes[3], *dims[IR_MAX_RANK];
     uint32_t set;
-    if (!lift_operands(v, old, operands, &set) || !elab_lift_rank_fits(v, set, ir_rank(old)))
+    bool divides = old->op == OP_floordiv || old->op == OP_mod || old->op == OP_fmod;
+    bool is_masked = v->mask && divides && dtype_is_integer(ir_dtype(old));
+    if (!lift_operands(v, old, operands, &set))
+        return false;
+    if (is_masked)
+        set |= v->mask->set;
+    if (!elab_lift_rank_fits(v, set, ir_rank(old)))
         return false;
     if (set && is_index_scalar(old) && lift_affine(v, old, operands, out))
         return true;
     for (uint32_t k = 0; k < old->operand_count; k++)
         nodes[k] = elab_lift_node(v, operands[k], set);
+    if (is_masked) /* a division by zero fails in the kernel too */
+        nodes[1] = elab_lift_masked(v, nodes[1], set, 1);
     elab_copy_dims(dims, nodes[0]);
     elab_lift_own(out, rebuilt(v, old, nodes, ir_rank(nodes[0]), dims), set);
     return true;

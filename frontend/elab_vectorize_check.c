@@ -97,13 +97,12 @@ static bool widen_check(Vectorizer *v, const IrNode *old, const ElabReachCheck *
     return true;
 }
 
-static IrNode *masked(Vectorizer *v, IrNode *x, uint32_t set, uint32_t rank, uint64_t otherwise) {
+IrNode *elab_lift_masked(Vectorizer *v, IrNode *x, uint32_t set, uint64_t otherwise) {
     IrNode *dims[IR_MAX_RANK];
     uint32_t map[IR_MAX_RANK], lead = bits(set);
     elab_copy_dims(dims, x);
     for (uint32_t k = 0; k < lead; k++)
         map[k] = k;
-    (void)rank;
     IrNode *taken = ir_broadcast(&v->e->b, elab_lift_node(v, v->mask, set), map, dims, ir_rank(x));
     IrNode *rest = ir_const(&v->e->b, ir_dtype(x), otherwise);
     return ir_where(&v->e->b, taken, x, ir_broadcast(&v->e->b, rest, NULL, dims, ir_rank(x)));
@@ -125,7 +124,7 @@ bool elab_lift_check_index(Vectorizer *v, const IrNode *old, Lifted *out) {
     }
     IrNode *node = elab_lift_node(v, x, set);
     if (v->mask)
-        node = masked(v, node, set, ir_rank(old), 0);
+        node = elab_lift_masked(v, node, set, 0);
     elab_lift_own(out, ir_check_index(&v->e->b, node, size, (uint32_t)old->attributes[0]), set);
     return true;
 }
@@ -135,7 +134,7 @@ static IrNode *for_all(Vectorizer *v, const Lifted *condition) {
     uint32_t set = condition->set | (v->mask ? v->mask->set : 0), axes[IR_MAX_RANK];
     IrNode *node = elab_lift_node(v, condition, set);
     if (v->mask)
-        node = masked(v, node, set, 0, 1);
+        node = elab_lift_masked(v, node, set, 1);
     for (uint32_t k = 0; k < ir_rank(node); k++)
         axes[k] = k;
     return ir_rank(node) ? ir_reduce(&v->e->b, OP_all, node, axes, ir_rank(node), DTYPE_bool, DTYPE_bool)

@@ -17,6 +17,56 @@ static bool lift_results(Vectorizer *v, const IrRegion *region, uint32_t set, Ir
     return true;
 }
 
+/* ---- if: a branch that an item does not take gives it no derivative, not 0 times infinity ---- */
+
+typedef VEC(const IrNode *) OldNodes;
+
+/* The float values of the items that `region`, which is `branch` or lies in it, uses from outside of
+ * `branch`. */
+static void captured(Vectorizer *v, const IrRegion *branch, const IrRegion *region, OldNodes *out) {
+    for (uint32_t i = 0; i < region->nodes.count; i++) {
+        const IrNode *node = region->nodes.items[i];
+        for (uint32_t k = 0; k < node->operand_count; k++) {
+            const IrNode *x = node->operands[k];
+            const Lifted *made = x->id < v->old_count ? v->map[x->id] : NULL;
+            bool is_float = made && x->types[0].kind == IR_TENSOR && dtype_is_float(ir_dtype(x));
+            if (is_float && made->node && !ir_region_encloses(branch, x->region))
+                vec_push(v->e->arena, out, x);
+        }
+        for (uint32_t r = 0; r < node->region_count; r++)
+            captured(v, branch, node->regions[r], out);
+    }
+}
+
+/* x itself, over the variables of `set`, which gets nothing back where `mask` is false. */
+static IrNode *guarded(Vectorizer *v, const Lifted *mask, IrNode *x, uint32_t set) {
+    uint32_t map[IR_MAX_RANK], rank = ir_rank(x);
+    for (uint32_t k = 0; k < rank; k++)
+        map[k] = k;
+    IrNode *taken = ir_broadcast(&v->e->b, elab_lift_node(v, mask, set), map, x->types[0].dims, rank);
+    return ir_where(&v->e->b, taken, x, ir_stop_gradient(&v->e->b, x));
+}
+
+/* Lifts a branch, which reads the values of the items guarded.  A value that all items share is read as it
+ * is. */
+static bool lift_branch(Vectorizer *v, const IrRegion *branch) {
+    const Lifted *mask = v->mask;
+    OldNodes nodes = {0};
+    captured(v, branch, branch, &nodes);
+    Lifted **saved = ARENA_ARRAY(v->e->arena, Lifted *, nodes.count);
+    for (uint32_t i = 0; i < nodes.count; i++) {
+        Lifted *x = saved[i] = v->map[nodes.items[i]->id];
+        if (mask->set & ~x->set)
+            continue;
+        Lifted *inside = v->map[nodes.items[i]->id] = ARENA_NEW(v->e->arena, Lifted);
+        elab_lift_own(inside, guarded(v, mask, x->node, x->set), x->set);
+    }
+    bool ok = elab_lift_region(v, branch);
+    for (uint32_t i = nodes.count; i-- > 0;)
+        v->map[nodes.items[i]->id] = saved[i];
+    return ok;
+}
+
 /* A scalar integer result of a branch may be a size: it stays a scalar where nothing depends on an index. */
 static bool lift_select(Vectorizer *v, const IrNode *old, const Lifted *condition, Lifted *out) {
     const Lifted *outer = v->mask;
@@ -30,7 +80,7 @@ static bool lift_select(Vectorizer *v, const IrNode *old, const Lifted *conditio
         if (outer)
             masks[side].node = ir_binary(b, OP_logical_and, masks[side].node, elab_lift_node(v, outer, set));
         v->mask = &masks[side];
-        bool ok = elab_lift_region(v, old->regions[side]);
+        bool ok = lift_branch(v, old->regions[side]);
         v->mask = outer;
         if (!ok)
             return false;
@@ -194,7 +244,11 @@ static bool while_body(Vectorizer *v, const IrNode *old, IrNode *const *initial,
         return false;
     elab_lift_own(&mask, active, all_variables(v));
     v->mask = &mask;
-    bind(v, old->regions[1], parameters);
+    for (uint32_t i = 0; i < count; i++)
+        nodes[i] = dtype_is_float(ir_dtype(parameters[i]))
+                       ? guarded(v, &mask, parameters[i], all_variables(v))
+                       : parameters[i];
+    bind(v, old->regions[1], nodes);
     bool ok = lift_results(v, old->regions[1], all_variables(v), nodes);
     v->mask = outer;
     for (uint32_t i = 0; ok && i < count; i++) {
