@@ -89,6 +89,15 @@ static IrNode *without_axes(IrBuilder *b, IrNode *x, const bool *drop) {
     return ir_slice(b, x, starts, x->types[0].dims, steps, drop);
 }
 
+/* dy with the extents of y: what comes from a loop may have others, equal by a check, and that check is then
+ * the one place that says so. */
+static IrNode *as_shaped(IrBuilder *b, IrNode *dy, const IrNode *y) {
+    uint32_t map[IR_MAX_RANK];
+    for (uint32_t k = 0; k < ir_rank(y); k++)
+        map[k] = k;
+    return ir_broadcast(b, dy, map, y->types[0].dims, ir_rank(y));
+}
+
 /* Sums over the axes that are new and those that repeat an extent of 1; no kernel where there is nothing to
  * add. */
 static bool broadcast_rule(Gradient *g, const IrNode *y, IrNode *dy) {
@@ -96,6 +105,7 @@ static bool broadcast_rule(Gradient *g, const IrNode *y, IrNode *dy) {
     IrNode *x = y->operands[0];
     uint32_t axes[IR_MAX_RANK], map[IR_MAX_RANK], count = 0, k = 0, kept = 0;
     bool drop[IR_MAX_RANK] = {false}, is_summed = false;
+    dy = as_shaped(b, dy, y);
     for (uint32_t axis = 0; axis < ir_rank(y); axis++) {
         bool is_mapped = k < ir_rank(x) && y->attributes[k] == axis;
         bool repeats =
