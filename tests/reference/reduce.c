@@ -9,6 +9,7 @@ typedef struct Total { /* of one element of the result */
     long double reach; /* the sum of the magnitudes, the product of them */
     bool exact, any_nan;
     uint64_t i;
+    __int128 whole; /* the sum of integers */
     int64_t best, count;
 } Total;
 
@@ -60,7 +61,7 @@ static void take(const IrNode *node, Total *t, const RefTensor *x, int64_t i, Dt
         else if (dtype_is_float(result))
             add(t, accumulator, (double)ref_real(x, i), ref_real(x, i));
         else
-            t->i += (uint64_t)e->i;
+            t->whole += x->dtype == DTYPE_u64 ? (__int128)(uint64_t)e->i : (__int128)e->i;
         break;
     case OP_prod:
         t->exact = t->exact && is_float && e->exact && e->hi == rintl(e->hi);
@@ -109,6 +110,13 @@ static void store(Reference *r, const IrNode *node, RefTensor *y, int64_t at, To
         /* Partial results that overflow in one order do not in another. */
         if (isinf(ref_round((Dtype)node->attributes[0], (double)(t->reach * 64))) && isfinite(t->hi))
             ref_stop(r, REF_UNSTABLE, 0, "a total near overflow");
+    } else if (node->op == OP_sum) {
+        Dtype accumulator = (Dtype)node->attributes[0];
+        bool fits = accumulator == DTYPE_u64 ? t->whole >= 0 && t->whole <= (__int128)UINT64_MAX
+                                             : t->whole >= INT64_MIN && t->whole <= INT64_MAX;
+        if (!fits) /* as OP_whole_sum has it */
+            ref_stop(r, REF_FAILED, DIAG_E0307, "the sum does not fit in 64 bits");
+        y->at[at].i = ref_wrap(y->dtype, (uint64_t)t->whole);
     } else {
         y->at[at].i = ref_wrap(y->dtype, t->i);
     }
