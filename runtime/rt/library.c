@@ -130,6 +130,28 @@ static int32_t check_result(gmxrt_ctx *ctx, const gmxrt_library_value *value, co
     return 0;
 }
 
+/* A result that is the memory of an argument, where another result goes there, has to be copied first. */
+static int32_t set_apart(gmxrt_ctx *ctx, const gmxrt_library_function *function, const Argument *arguments,
+                         gmxrt_tensor **results) {
+    const Argument *outputs = arguments + function->parameter_count;
+    for (int32_t i = 0; i < function->result_count; i++) {
+        bool is_overwritten = false;
+        for (int32_t o = 0; o < function->result_count; o++)
+            is_overwritten = is_overwritten || (o != i && overlaps(results[i]->buffer, &outputs[o].buffer));
+        if (!is_overwritten)
+            continue;
+        gmxrt_tensor *copy = gmxrt_tensor_new(ctx, results[i]->dtype, results[i]->rank, results[i]->shape, 0);
+        if (!copy)
+            return 1;
+        gmxrt_view from = gmxrt_view_of(results[i]), to = gmxrt_view_of(copy);
+        gmxrt_tensor_release(results[i]);
+        results[i] = copy;
+        if (gmxrt_copy(ctx, &from, &to, 0))
+            return 1;
+    }
+    return 0;
+}
+
 static void run(gmxrt_ctx *ctx, const gmxrt_library_function *function, const gmxrt_library_code *code,
                 Argument *arguments, gmxrt_tensor **tensors) {
     int32_t inputs = function->parameter_count, constants = function->constant_count;
@@ -147,6 +169,7 @@ static void run(gmxrt_ctx *ctx, const gmxrt_library_function *function, const gm
     int32_t failed = 0;
     for (int32_t i = 0; i < function->result_count && !failed; i++)
         failed = check_result(ctx, &function->values[inputs + i], results[i], &arguments[inputs + i].tensor);
+    failed = failed || set_apart(ctx, function, arguments, results);
     for (int32_t i = 0; i < function->result_count; i++) {
         gmxrt_view from = gmxrt_view_of(results[i]), to = gmxrt_view_of(&arguments[inputs + i].tensor);
         if (!failed)

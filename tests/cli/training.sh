@@ -43,6 +43,37 @@ PROGRAM
 [ "$("$gmx" same.gmx)" = "True True True True" ] || fail "weights differ: $("$gmx" same.gmx)"
 ! "$gmx" check "$examples/digits_mlp.gmx" 2>&1 | grep . || fail "check reports something"
 
+# A step that hands the memory of one member over to another, in place.
+cat > swap.gmx <<'PROGRAM'
+layer Two(n: dim) {
+    state a: f32[n] = 1.0
+    state b: f32[n] = 2.0
+    fn forward(x) {
+        let old = a
+        a = b
+        b = old
+        x
+    }
+}
+export fn swap(two: Two(3), x: f32) -> (f32, Two(3)) = train(two, x)
+PROGRAM
+cat > swap.c <<'PROGRAM'
+#include "swap.h"
+#include <stdio.h>
+int main(void) {
+    Two_3 two;
+    float x;
+    int status = Two_3_init(&two, 0) || swap(&two, 5, &x, &two);
+    printf("%d %g %g %g\n", status, x, two.a[2], two.b[0]);
+    Two_3_free(&two);
+    return 0;
+}
+PROGRAM
+"$build/gmxc" swap.gmx -o libswap.so
+# shellcheck disable=SC2086
+cc -std=c99 ${GMX_TEST_CFLAGS:-} -I. swap.c -L. -lswap -Wl,-rpath,"$PWD" -o swap
+[ "$(./swap)" = "0 5 2 1" ] || fail "swapped: $(./swap)"
+
 "$gmx" examples/lstm.gmx > lstm
 holds "$(awk '/^error/ { print $2 }' lstm)" "<" 0.01 "lstm.gmx"
 holds "$(awk '/^step 0:/ { print $4 }' lstm)" ">" 0.1 "lstm.gmx at first"
