@@ -234,7 +234,7 @@ static IrNode *fold_constants(IrBuilder *b, Op op, IrNode *const *operands) {
     return simplify_repeat(b, ir_const(b, is_bool ? DTYPE_bool : ir_dtype(x), result), ir_type(x));
 }
 
-IrNode *simplify_elementwise(IrBuilder *b, Op op, IrNode *const *operands) {
+static IrNode *simplified(IrBuilder *b, Op op, IrNode *const *operands) {
     IrNode *x = operands[0], *y = operands[op_info[op].arity > 1];
     IrNode *folded = fold_constants(b, op, operands);
     if (folded)
@@ -276,6 +276,36 @@ IrNode *simplify_elementwise(IrBuilder *b, Op op, IrNode *const *operands) {
     default:
         return op_info[op].arity == 1 ? simplify_unary(b, op, x) : NULL;
     }
+}
+
+/* Whether computing the value may fail, as far as a few steps back tell. */
+static bool rests_on_check(const IrNode *node, uint32_t steps) {
+    if (ir_can_fail(node->op) && node->op != OP_matmul && node->op != OP_concat)
+        return true;
+    for (uint32_t i = 0; steps && i < node->operand_count; i++)
+        if (rests_on_check(node->operands[i], steps - 1))
+            return true;
+    return false;
+}
+
+/* What replaces a node may be one of its operands or a number; an error that another operand has would go. */
+static bool drops_check(const IrNode *made, Op op, IrNode *const *operands) {
+    enum { STEPS = 6 };
+    uint64_t bits;
+    bool is_operand = false;
+    for (uint32_t i = 0; i < op_info[op].arity; i++)
+        is_operand = is_operand || made == operands[i];
+    if (!is_operand && !simplify_splat(made, &bits))
+        return false;
+    for (uint32_t i = 0; i < op_info[op].arity; i++)
+        if (operands[i] != made && rests_on_check(operands[i], STEPS))
+            return true;
+    return false;
+}
+
+IrNode *simplify_elementwise(IrBuilder *b, Op op, IrNode *const *operands) {
+    IrNode *made = simplified(b, op, operands);
+    return made && drops_check(made, op, operands) ? NULL : made;
 }
 
 /* ---- casts
