@@ -42,13 +42,32 @@ typedef struct IrFunction IrFunction;
 typedef struct IrModule IrModule;
 struct Kernel; /* ir/kernel.h */
 
-typedef enum IrTypeKind { IR_TENSOR, IR_TOKEN } IrTypeKind;
+typedef enum IrTypeKind { IR_TENSOR, IR_TOKEN, IR_PATTERN } IrTypeKind;
+
+/* Patterns: which entries of a matrix are stored, or the edges of a graph (runtime/rt/gmxrt.h).  Their dtype
+ * is that of their indices, i32 or i64, their dims are the rows, the columns and the number of entries, and
+ * the order of the entries is known when compiling.  A sparse matrix is a pattern and a tensor [count] of
+ * values, an edge tensor a pattern and a tensor [count, ...]. */
+typedef enum IrOrder {
+#define ORDER(name, ...) IR_ORDER_##name,
+#include "ir/formats.def"
+} IrOrder;
+typedef enum IrRepeats {
+#define REPEATS(name, ...) IR_REPEATS_##name,
+#include "ir/formats.def"
+} IrRepeats;
+typedef enum IrPart {
+#define PART(name, ...) IR_PART_##name,
+#include "ir/formats.def"
+} IrPart;
+typedef enum IrSide { IR_SIDE_ROWS, IR_SIDE_COLUMNS } IrSide; /* of a pattern, what entries are seen from */
 
 typedef struct IrType {
     IrTypeKind kind;
     Dtype dtype;
     uint32_t rank;
-    IrNode **dims; /* rank scalar i64 nodes, outermost first */
+    IrNode **dims; /* rank scalar i64 nodes, outermost first; of a pattern three */
+    IrOrder order; /* of a pattern */
 } IrType;
 
 struct IrNode {
@@ -200,6 +219,47 @@ IrNode *ir_for(IrBuilder *b, IrNode *begin, IrNode *end, IrNode *const *initial,
                IrRegion *body);
 IrNode *ir_while(IrBuilder *b, IrNode *const *initial, uint32_t count, IrRegion *condition, IrRegion *body);
 IrNode *ir_result(IrBuilder *b, IrNode *node, uint32_t index); /* `node` itself when it has one result */
+/* ---- patterns.  Where a node has several results, ir_result takes them. */
+/* A parameter of b's region; of a function's body with dims == NULL: extents of its own, as ir_parameter has.
+ */
+IrNode *ir_pattern_parameter(IrBuilder *b, Name name, Dtype index, IrOrder order, IrNode *const *dims,
+                             const int64_t *sizes);
+/* [count, ...]: for each entry what x [rows, ...] has for its row (IR_SIDE_COLUMNS: x [columns, ...], its
+ * column).  The adjoint of ir_segment with OP_sum. */
+IrNode *ir_spread(IrBuilder *b, IrNode *x, IrNode *pattern, IrSide side);
+/* [rows, ...] (or [columns, ...]): the reduction of x [count, ...] over the entries of each row, in the order
+ * of the pattern's ROW_PLACES; the identity of the reduction where there are none.  sum prod max min any all.
+ */
+IrNode *ir_segment(IrBuilder *b, Op reduction, IrNode *x, IrNode *pattern, IrSide side, Dtype accumulator,
+                   Dtype result);
+/* An array of a pattern (formats.def): i64 starts, others of the pattern's dtype.  Not the places of its own
+ * order, which are 0, 1, 2, … */
+IrNode *ir_pattern_part(IrBuilder *b, IrNode *pattern, IrPart part);
+/* Result 0: the pattern of the pairs (rows[k], columns[k]), i64 [e]; 1: i64 [e], where each stands in it. */
+IrNode *ir_pattern_make(IrBuilder *b, IrNode *rows, IrNode *columns, IrNode *row_count, IrNode *column_count,
+                        Dtype index, IrOrder order, IrRepeats repeats);
+IrNode *ir_pattern_transpose(IrBuilder *b, IrNode *x); /* rows and columns change places, values stay */
+/* The same entries in order ROWS or COLUMNS: values are those at the places of x for that order. */
+IrNode *ir_pattern_reorder(IrBuilder *b, IrNode *x, IrOrder order);
+/* Result 0: entries of either (of both), in order ROWS; 1 and 2: i64 [count], where each stands in x and in
+ * y, or -1.  Equal shapes and index dtypes.  Of one node twice in order ROWS: that, and iotas. */
+IrNode *ir_pattern_union(IrBuilder *b, IrNode *x, IrNode *y);
+IrNode *ir_pattern_intersection(IrBuilder *b, IrNode *x, IrNode *y);
+/* Result 0: the entries that the product of x and y can have, in order ROWS. */
+IrNode *ir_pattern_product(IrBuilder *b, IrNode *x, IrNode *y);
+/* Result 0: row k is row rows[k] of x, column k is columns[k] (i64 [any], checked; NULL: all), in order ROWS;
+ * 1: i64 [count], where each entry stands in x. */
+IrNode *ir_pattern_select(IrBuilder *b, IrNode *x, IrNode *rows, IrNode *columns);
+/* i64 of the shape of rows and columns (checked): where (rows[k], columns[k]) stands in x, or -1. */
+IrNode *ir_pattern_locate(IrBuilder *b, IrNode *x, IrNode *rows, IrNode *columns);
+/* [count of z]: the entries of the product of (x, x_values) and (y, y_values) that z has. */
+IrNode *ir_sparse_product(IrBuilder *b, IrNode *x, IrNode *x_values, IrNode *y, IrNode *y_values, IrNode *z);
+static inline IrNode *ir_pattern_extent(const IrNode *pattern, IrSide side) {
+    return pattern->types[0].dims[side];
+}
+static inline IrNode *ir_pattern_count(const IrNode *pattern) {
+    return pattern->types[0].dims[2];
+}
 /* The general entry (parsers, passes): everything given; folds and hash-conses when `op` is pure. */
 typedef struct IrNodeSpec {
     Op op;

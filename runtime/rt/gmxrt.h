@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GMXRT_ABI      2
+#define GMXRT_ABI      3
 #define GMXRT_MAX_RANK 16
 
 /* ---- errors ---------------------------------------------------------------------------------
@@ -182,6 +182,80 @@ int32_t gmxrt_check_index(gmxrt_ctx *ctx, const gmxrt_view *indices, int64_t ext
  * order, a row per axis; count: that number. */
 int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *count, const gmxrt_view *out,
                       uint64_t span);
+
+/* ---- patterns: which entries of a matrix are stored, or the edges of a graph ------------------
+ * A pattern has `rows` x `columns` places, of which `count` are taken; the parallel edges of a graph are a
+ * place taken several times.  It is immutable but for parts that are made when they are first asked for, from
+ * any thread.  What is taken has an order, that of the values which a tensor [count, ...] keeps on the
+ * pattern.
+ *
+ * It lives in a gmxrt_buffer whose `data` is the gmxrt_pattern: references to the buffer own it.  Wrapped in
+ * a gmxrt_tensor it has the index dtype, rank 3 and the shape [rows, columns, count].
+ *
+ * `index` is DTYPE_i32 where rows, columns and count are below 2^31, else DTYPE_i64. */
+enum {
+#define ORDER(name, ...) GMXRT_ORDER_##name,
+#include "ir/formats.def"
+};
+enum {
+#define REPEATS(name, ...) GMXRT_REPEATS_##name,
+#include "ir/formats.def"
+};
+/* Arrays of a pattern; ROW_PLACES of order ROWS and COLUMN_PLACES of order COLUMNS are NULL. */
+enum {
+#define PART(name, ...) GMXRT_PART_##name,
+#include "ir/formats.def"
+};
+
+typedef struct gmxrt_pattern {
+    int64_t rows, columns, count;
+    int32_t index;    /* dtype of every part but the starts */
+    int32_t order;    /* GMXRT_ORDER_… */
+    bool has_repeats; /* parallel edges */
+    struct gmxrt_pattern_parts *parts;
+} gmxrt_pattern;
+
+/* *data = the array; it lives as long as the pattern.  0, or nonzero after ctx->error was set. */
+int32_t gmxrt_pattern_part(gmxrt_ctx *ctx, gmxrt_pattern *pattern, int64_t part, void **data, uint64_t span);
+
+/* Below, `*pattern` receives a new reference to a buffer that holds a pattern, and a `map` one to a buffer of
+ * contiguous i64; all are untouched on failure.  Patterns may be the same object. */
+
+/* The pattern with an entry at each (rows[k], columns[k]) (i64 or i32 [e], any strides); map[k], of [e]: the
+ * place of entry k in the order.  E0302 if one is out of range. */
+int32_t gmxrt_pattern_make(gmxrt_ctx *ctx, const gmxrt_view *rows, const gmxrt_view *columns,
+                           int64_t row_count, int64_t column_count, int64_t order, int64_t repeats,
+                           gmxrt_buffer **pattern, gmxrt_buffer **map, uint64_t span);
+/* Rows and columns change places; values keep theirs, so that ROWS becomes COLUMNS.  Shares every array. */
+int32_t gmxrt_pattern_transpose(gmxrt_ctx *ctx, gmxrt_pattern *x, gmxrt_buffer **pattern, uint64_t span);
+/* The same entries in another order (ROWS or COLUMNS): entry p of the result is entry places[p] of x (its
+ * ROW_PLACES or COLUMN_PLACES).  Shares every array. */
+int32_t gmxrt_pattern_reorder(gmxrt_ctx *ctx, gmxrt_pattern *x, int64_t order, gmxrt_buffer **pattern,
+                              uint64_t span);
+/* Entries of x or y (of both), in order ROWS; x_map[p]: the place of entry p in x, -1 where x has none. Equal
+ * shapes, no repeats.  Of one and the same pattern in order ROWS: itself. */
+int32_t gmxrt_pattern_union(gmxrt_ctx *ctx, gmxrt_pattern *x, gmxrt_pattern *y, gmxrt_buffer **pattern,
+                            gmxrt_buffer **x_map, gmxrt_buffer **y_map, uint64_t span);
+int32_t gmxrt_pattern_intersection(gmxrt_ctx *ctx, gmxrt_pattern *x, gmxrt_pattern *y, gmxrt_buffer **pattern,
+                                   gmxrt_buffer **x_map, gmxrt_buffer **y_map, uint64_t span);
+/* The entries that x @ y can have, in order ROWS. */
+int32_t gmxrt_pattern_product(gmxrt_ctx *ctx, gmxrt_pattern *x, gmxrt_pattern *y, gmxrt_buffer **pattern,
+                              uint64_t span);
+/* Row k of the result is row rows[k] of x, column k is column columns[k] (i64, in range, repeats allowed); a
+ * NULL view takes all as they are.  map[p]: the place of entry p in x.  In order ROWS. */
+int32_t gmxrt_pattern_select(gmxrt_ctx *ctx, gmxrt_pattern *x, const gmxrt_view *rows,
+                             const gmxrt_view *columns, gmxrt_buffer **pattern, gmxrt_buffer **map,
+                             uint64_t span);
+/* out (contiguous i64) = where (rows[k], columns[k]) stands in x, the first of repeats; -1 where there is
+ * none. All i64 of one shape, in range. */
+int32_t gmxrt_pattern_locate(gmxrt_ctx *ctx, gmxrt_pattern *x, const gmxrt_view *rows,
+                             const gmxrt_view *columns, const gmxrt_view *out, uint64_t span);
+/* out [z->count] = the entries of (x, x_values) @ (y, y_values) that z has; one dtype, contiguous; the
+ * entries of a row are added in the order of x's columns, f16 and bf16 in f32.  Same bits for any number of
+ * threads. */
+int32_t gmxrt_sparse_product(gmxrt_ctx *ctx, gmxrt_pattern *x, const gmxrt_view *x_values, gmxrt_pattern *y,
+                             const gmxrt_view *y_values, gmxrt_pattern *z, const gmxrt_view *out,
+                             uint64_t span);
 
 /* ---- printing from compiled code --------------------------------------------------------------
  * A print statement is a template (text with \x01 k \x02 spec \x03 holes: value number k as the byte k + 1,
