@@ -59,6 +59,8 @@ static inline bool gradient_wants(const Gradient *g, const IrNode *x) {
 /* Adds to the adjoint of x, unless nobody asks for it. */
 void gradient_add(Gradient *g, const IrNode *x, IrNode *contribution);
 
+/* gradient_pattern.c: spread, segment, sparse_product. */
+bool gradient_entries(Gradient *g, const IrNode *y, IrNode *dy);
 typedef VEC(IrNode *) GradientNodes;
 /* gradient_update.c */
 bool gradient_update(Gradient *g, const IrNode *y, IrNode *dy);

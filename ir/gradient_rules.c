@@ -428,6 +428,10 @@ bool gradient_structured(Gradient *g, const IrNode *y, IrNode *dy) {
         return concat_rule(g, y, dy);
     case OP_gather:
         return gather_rule(g, y, dy);
+    case OP_spread:
+    case OP_segment:
+    case OP_sparse_product:
+        return gradient_entries(g, y, dy);
     case OP_update:
         return gradient_update(g, y, dy);
     case OP_check_true:

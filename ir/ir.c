@@ -54,6 +54,11 @@ bool ir_is_pure(Op op) {
     case OP_launch:
     case OP_release:
     case OP_retain:
+    case OP_pattern_make:
+    case OP_pattern_union:
+    case OP_pattern_intersection:
+    case OP_pattern_product:
+    case OP_pattern_select:
         return false;
     default:
         return true;
@@ -62,11 +67,11 @@ bool ir_is_pure(Op op) {
 
 bool ir_can_fail(Op op) {
     return op_info[op].class == CLASS_CALL || op == OP_check_equal || op == OP_check_true ||
-           op == OP_check_index;
+           op == OP_check_index || op == OP_pattern_make;
 }
 
 static uint64_t hash_type(uint64_t hash, const IrType *type) {
-    uint32_t head[3] = {type->kind, type->dtype, type->rank};
+    uint32_t head[] = {type->kind, type->dtype, type->rank, type->order};
     hash = hash_bytes(hash, head, sizeof head);
     return hash_bytes(hash, type->dims, type->rank * sizeof *type->dims);
 }

@@ -139,6 +139,9 @@ IrBuilder ir_builder_at(IrFunction *function, IrRegion *region);
  * dims == NULL, and sizes[k] is an extent that is a constant, or below 0 (sizes == NULL: none is). */
 IrNode *ir_parameter(IrBuilder *b, Name name, Dtype dtype, uint32_t rank, IrNode *const *dims,
                      const int64_t *sizes);
+/* The same of the kind, dtype, rank and order of *type: a tensor or a pattern. */
+IrNode *ir_parameter_of(IrBuilder *b, Name name, const IrType *type, IrNode *const *dims,
+                        const int64_t *sizes);
 IrNode *ir_token_parameter(IrBuilder *b);
 void ir_set_results(IrBuilder *b, IrNode *const *results, uint32_t count); /* of b's region */
 

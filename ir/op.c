@@ -46,7 +46,8 @@ const OpInfo op_info[OP_COUNT] = {
     [OP_##op] = {.name = #op, .class = CLASS_VIEW, .doc = doc_text},
 #define CALL(op, complex_rule, operands, doc_text)                                                           \
     [OP_##op] = {.name = #op, .class = CLASS_CALL, .complex = COMPLEX_##complex_rule, .doc = doc_text},
-#define CTRL(op, doc_text) [OP_##op] = {.name = #op, .class = CLASS_CONTROL, .doc = doc_text},
+#define PATTERN(op, doc_text) [OP_##op] = {.name = #op, .class = CLASS_PATTERN, .doc = doc_text},
+#define CTRL(op, doc_text)    [OP_##op] = {.name = #op, .class = CLASS_CONTROL, .doc = doc_text},
 #include "ir/ops.def"
 };
 

@@ -7,14 +7,15 @@
 
 typedef enum Op {
     OP_none,
-#define OP1(name, ...)   OP_##name,
-#define OP2(name, ...)   OP_##name,
-#define OP3(name, ...)   OP_##name,
-#define PARTS(name, ...) OP_##name,
-#define RED(name, ...)   OP_##name,
-#define VIEW(name, ...)  OP_##name,
-#define CALL(name, ...)  OP_##name,
-#define CTRL(name, ...)  OP_##name,
+#define OP1(name, ...)     OP_##name,
+#define OP2(name, ...)     OP_##name,
+#define OP3(name, ...)     OP_##name,
+#define PARTS(name, ...)   OP_##name,
+#define RED(name, ...)     OP_##name,
+#define VIEW(name, ...)    OP_##name,
+#define CALL(name, ...)    OP_##name,
+#define PATTERN(name, ...) OP_##name,
+#define CTRL(name, ...)    OP_##name,
 #include "ir/ops.def"
     OP_COUNT
 } Op;
@@ -25,6 +26,7 @@ typedef enum OpClass {
     CLASS_REDUCTION,
     CLASS_VIEW,
     CLASS_CALL,
+    CLASS_PATTERN,
     CLASS_CONTROL
 } OpClass;
 typedef enum DtypeRule {

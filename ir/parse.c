@@ -268,11 +268,24 @@ static bool read_extent(Parser *p, TextType *out, uint32_t axis) {
     return true;
 }
 
+static bool read_order(Parser *p, IrOrder *order) {
+#define ORDER(name, format, doc)                                                                             \
+    if (accept_word(p, #format))                                                                             \
+        return *order = IR_ORDER_##name, true;
+#include "ir/formats.def"
+    return fail(p, "expected the order of a pattern");
+}
+
 static bool read_type(Parser *p, TextType *out) {
     *out = (TextType){.type.kind = IR_TENSOR};
     if (accept_word(p, "token")) {
         out->type.kind = IR_TOKEN;
         return true;
+    }
+    if (accept_word(p, "pattern")) {
+        out->type.kind = IR_PATTERN;
+        if (!read_order(p, &out->type.order))
+            return false;
     }
     if (!read_dtype(p, &out->type.dtype))
         return false;
@@ -359,7 +372,13 @@ static bool read_attribute(Parser *p, Op op, bool is_first, int64_t *value) {
         *value = (int64_t)(negative ? 0 - magnitude : magnitude);
         return true;
     }
-    if (is_first && op_is_reduction(op)) {
+    if (op == OP_segment && !is_first) {
+        size_t begin = p->at;
+        const char *word = read_word(p, "expected a reduction");
+        *value = word ? op_find(word) : OP_none;
+        return word && (op_is_reduction((Op)*value) || fail_at(p, span_from(p, begin), "not a reduction"));
+    }
+    if (is_first && (op_is_reduction(op) || op == OP_segment)) {
         Dtype dtype = DTYPE_bool;
         bool read = read_dtype(p, &dtype);
         return *value = dtype, read;
@@ -502,7 +521,7 @@ static IrNode *make_parameter(Parser *p, const IrRegion *region, Name name, cons
             return NULL;
         }
     }
-    return ir_parameter(&p->builder, name, t->dtype, t->rank, region->parent ? t->dims : NULL, sizes);
+    return ir_parameter_of(&p->builder, name, t, region->parent ? t->dims : NULL, sizes);
 }
 
 static bool read_parameter(Parser *p, const IrRegion *region, bool *contiguous) {

@@ -1,7 +1,7 @@
 /* The text of the tensor IR.  Canonical: ids are renumbered in program order, constants stand where they are
  * used, so functions that compute the same way print the same way.  Grammar (ir/parse.c reads it back):
  *
- *     function NAME(%0 x: f32[%1, 4] contiguous, …) {
+ *     function NAME(%0 x: f32[%1, 4] contiguous, %7: pattern csr i32[%8, %9, %10], …) {
  *         %2 = sum[f64; 0, 1] %0 : f32
  *         %3 = for 0, %1, %2 : f32 (%4 i: i64, %5: f32) {
  *             yield %6
@@ -110,6 +110,14 @@ static void put_type(const Printer *p, const IrType *type) {
         put(p, "token");
         return;
     }
+    static const char *const orders[] = {
+#define ORDER(name, format, doc) #format " ",
+#include "ir/formats.def"
+    };
+    if (type->kind == IR_PATTERN) {
+        put(p, "pattern ");
+        put(p, orders[type->order]);
+    }
     put(p, dtype_name(type->dtype));
     if (!type->rank)
         return;
@@ -138,11 +146,13 @@ static bool put_named_attribute(const Printer *p, const IrNode *node, uint32_t i
     int64_t value = node->attributes[index];
     const IrModule *module = p->function->module;
     bool is_kernel = node->op == OP_product || (node->op == OP_launch && index == 0);
-    if (is_kernel && value >= 0 && value < (int64_t)module->kernels.count)
+    if (node->op == OP_segment && index == 1 && value > OP_none && value < OP_COUNT)
+        put(p, op_name((Op)value));
+    else if (is_kernel && value >= 0 && value < (int64_t)module->kernels.count)
         put_name(p, module->kernels.items[value]->name);
     else if (index)
         return false;
-    else if (op_is_reduction(node->op) && value >= 0 && value < DTYPE_COUNT)
+    else if ((op_is_reduction(node->op) || node->op == OP_segment) && value >= 0 && value < DTYPE_COUNT)
         put(p, dtype_name((Dtype)value));
     else if (node->op == OP_check_true && value > DIAG_NONE && value < DIAG_CODE_COUNT)
         put(p, diag_code_text((DiagCode)value));

@@ -49,13 +49,13 @@ static void copy_parameter(IrRewrite *rewrite, const IrNode *old) {
         node = ir_token_parameter(b);
     else if (old->region->parent) {
         IrType type = map_type(rewrite, &old->types[0]);
-        node = ir_parameter(b, old->text, type.dtype, type.rank, type.dims, NULL);
+        node = ir_parameter_of(b, old->text, &type, type.dims, NULL);
     } else {
         int64_t sizes[IR_MAX_RANK];
         for (uint32_t k = 0; k < ir_rank(old); k++)
             if (!ir_const_value_i64(old->types[0].dims[k], &sizes[k]))
                 sizes[k] = -1;
-        node = ir_parameter(b, old->text, ir_dtype(old), ir_rank(old), NULL, sizes);
+        node = ir_parameter_of(b, old->text, ir_type(old), NULL, sizes);
         for (uint32_t k = 0; k < ir_rank(old); k++) {
             const IrNode *dim = old->types[0].dims[k];
             IrNode *copy = node->types[0].dims[k];

@@ -44,6 +44,9 @@ static bool verify_type(Verifier *v, const IrNode *node, const IrType *type) {
         return true;
     if ((unsigned)type->dtype >= DTYPE_COUNT || type->rank > IR_MAX_RANK)
         return verify_fail(v, node, "no such dtype or rank");
+    if (type->kind == IR_PATTERN &&
+        (type->rank != 3 || (type->dtype != DTYPE_i32 && type->dtype != DTYPE_i64)))
+        return verify_fail(v, node, "a pattern has i32 or i64 indices and three extents");
     bool is_function_parameter = node->op == OP_param && !node->region->parent;
     for (uint32_t k = 0; k < type->rank; k++) {
         const IrNode *dim = type->dims[k];

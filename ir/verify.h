@@ -19,6 +19,9 @@ bool verify_fail(Verifier *v, const IrNode *node, const char *format, ...)
 /* The same size: one node, equal constants, or made equal by a check. */
 bool verify_same_extent(const IrNode *a, const IrNode *b);
 bool verify_same_extents(const IrType *a, const IrType *b);
+/* ir/verify_pattern.c: ops on patterns; spread and segment. */
+bool verify_pattern_op(Verifier *v, const IrNode *node);
+bool verify_entries(Verifier *v, const IrNode *node);
 /* What the op of a node asks of operands, attributes, regions and result types. */
 bool verify_op(Verifier *v, const IrNode *node);
 

@@ -17,8 +17,13 @@ static bool is_tensor(const IrNode *x) {
     return x->result_count == 1 && x->types[0].kind == IR_TENSOR;
 }
 
+static bool has_extents(const IrNode *x) {
+    return x->result_count == 1 && x->types[0].kind != IR_TOKEN;
+}
+
 static bool same_type(const IrType *a, const IrType *b) {
-    return a->kind == b->kind && (a->kind == IR_TOKEN || (a->dtype == b->dtype && verify_same_extents(a, b)));
+    return a->kind == b->kind && a->order == b->order &&
+           (a->kind == IR_TOKEN || (a->dtype == b->dtype && verify_same_extents(a, b)));
 }
 
 static bool verify_shape_of_node(Verifier *v, const IrNode *node, uint32_t operands, uint32_t results) {
@@ -34,9 +39,9 @@ static bool verify_attribute_count(Verifier *v, const IrNode *node, uint32_t cou
 
 static bool verify_tensors(Verifier *v, const IrNode *node) {
     for (uint32_t i = 0; i < node->operand_count; i++)
-        REQUIRE(is_tensor(node->operands[i]), "operand %u is a token", i);
+        REQUIRE(is_tensor(node->operands[i]), "operand %u is no tensor", i);
     for (uint32_t i = 0; i < node->result_count; i++)
-        REQUIRE(node->types[i].kind == IR_TENSOR, "result %u is a token", i);
+        REQUIRE(node->types[i].kind == IR_TENSOR, "result %u is no tensor", i);
     return true;
 }
 
@@ -611,7 +616,8 @@ static bool verify_while(Verifier *v, const IrNode *node) {
 
 static bool allowed_in_fused(Op op) {
     return op_is_elementwise(op) || op_is_reduction(op) || op_is_view(op) || op == OP_const ||
-           op == OP_cast || op == OP_iota || op == OP_gather || op == OP_update;
+           op == OP_cast || op == OP_iota || op == OP_gather || op == OP_update || op == OP_spread ||
+           op == OP_segment;
 }
 
 static bool verify_fused(Verifier *v, const IrNode *node) {
@@ -619,10 +625,11 @@ static bool verify_fused(Verifier *v, const IrNode *node) {
     const IrRegion *body = node->regions[0];
     REQUIRE(body->parameters.count == node->operand_count, "the body has %u parameters instead of %u",
             body->parameters.count, node->operand_count);
-    if (!verify_tensors(v, node))
-        return false;
+    for (uint32_t i = 0; i < node->result_count; i++)
+        REQUIRE(node->types[i].kind == IR_TENSOR, "result %u is no tensor", i);
     for (uint32_t i = 0; i < node->operand_count; i++)
-        REQUIRE(same_type(ir_type(node->operands[i]), ir_type(body->parameters.items[i])),
+        REQUIRE(node->operands[i]->types[0].kind != IR_TOKEN &&
+                    same_type(ir_type(node->operands[i]), ir_type(body->parameters.items[i])),
                 "parameter %u has another type", i);
     for (uint32_t i = 0; i < body->nodes.count; i++)
         REQUIRE(allowed_in_fused(body->nodes.items[i]->op), "the body has a %s",
@@ -691,7 +698,7 @@ static bool verify_parameter_fact(Verifier *v, const IrNode *node) {
         return false;
     const IrNode *x = node->operands[0];
     REQUIRE(x->op == OP_param && !x->region->parent, "the operand is no parameter of the function");
-    REQUIRE(is_tensor(x) && is_scalar_of(node, DTYPE_i64), "not the i64 of a tensor");
+    REQUIRE(has_extents(x) && is_scalar_of(node, DTYPE_i64), "not the i64 of a tensor");
     return verify_axes(v, node, 0, ir_rank(x));
 }
 
@@ -726,7 +733,7 @@ static bool verify_effect(Verifier *v, const IrNode *node) {
 }
 
 static bool verify_ownership(Verifier *v, const IrNode *node) {
-    if (!verify_shape_of_node(v, node, 1, node->op == OP_retain) || !verify_tensors(v, node))
+    if (!verify_shape_of_node(v, node, 1, node->op == OP_retain) || !has_extents(node->operands[0]))
         return false;
     REQUIRE(node->op == OP_release || same_type(ir_type(node), ir_type(node->operands[0])),
             "the result has another type");
@@ -809,7 +816,10 @@ bool verify_op(Verifier *v, const IrNode *node) {
     case CLASS_VIEW:
         return verify_view(v, node);
     case CLASS_CALL:
-        return verify_call(v, node);
+        return node->op == OP_spread || node->op == OP_segment ? verify_entries(v, node)
+                                                               : verify_call(v, node);
+    case CLASS_PATTERN:
+        return verify_pattern_op(v, node);
     default:
         return verify_control(v, node);
     }

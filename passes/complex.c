@@ -141,12 +141,26 @@ static IrNode *expand_reduction(IrBuilder *b, const IrNode *old, IrNode *x) {
     return ir_complex(b, re, reduce_part(b, old, parts.im));
 }
 
+static IrNode *segment_part(IrBuilder *b, const IrNode *old, IrNode *x, IrNode *pattern) {
+    return ir_segment(b, (Op)old->attributes[1], x, pattern, (IrSide)old->attributes[2],
+                      dtype_part((Dtype)old->attributes[0]), dtype_part(ir_dtype(old)));
+}
+
+/* Sums; the front end lets no other reduction of complex entries through. */
+static IrNode *expand_segment(IrBuilder *b, const IrNode *old, IrNode *const *operands) {
+    ComplexParts parts = parts_of(b, operands[0]);
+    IrNode *re = segment_part(b, old, parts.re, operands[1]);
+    return ir_complex(b, re, segment_part(b, old, parts.im, operands[1]));
+}
+
 /* ---- the rule ------------------------------------------------------------------------------------------ */
 
 static IrNode *complex_rule(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands) {
     IrBuilder *b = &rewrite->builder;
     if (!old->operand_count || old->result_count != 1 || old->types[0].kind != IR_TENSOR)
         return NULL;
+    if (old->op == OP_segment)
+        return is_complex(old) ? expand_segment(b, old, operands) : NULL;
     const IrNode *x = operands[old->operand_count - 1];
     if (!is_complex(old) && !is_complex(x))
         return NULL;

@@ -79,8 +79,8 @@ static bool is_in_kernel(const Count *c, const IrNode *node) {
 
 static Box operand_box(const IrNode *node, uint32_t k, Box own) {
     const IrNode *operand = node->operands[k];
-    if (op_is_reduction(node->op) || node->op == OP_broadcast || node->op == OP_update ||
-        (node->op == OP_gather && k > 0))
+    if (op_is_reduction(node->op) || node->op == OP_spread || node->op == OP_segment ||
+        node->op == OP_broadcast || node->op == OP_update || (node->op == OP_gather && k > 0))
         return whole(operand);
     if (node->op == OP_window && operand->op == OP_param)
         return whole(operand); /* neighbours read the same elements */
@@ -107,16 +107,34 @@ static uint32_t stride_count(const Count *c) {
     return count;
 }
 
+static const IrNode *pattern_of(const Count *c, const LowerScalar *array) {
+    return c->fused->operands[array->node->attributes[0]];
+}
+
+static bool is_starts(const LowerScalar *array) {
+    return array->part == IR_PART_ROW_STARTS || array->part == IR_PART_COLUMN_STARTS;
+}
+
 /* The extent among those of the launch that build_launch of schedule.c makes. */
 static bool find_place(const Count *c, const IrNode *extent, LaunchCostTerm *term) {
     int32_t operand = -1, axis = -1;
     bool found = find_axis(&c->fused->types[0], extent, &axis);
-    for (uint32_t i = 0; !found && i < c->fused->operand_count; i++)
-        if ((found = find_axis(ir_type(c->fused->operands[i]), extent, &axis)))
-            operand = (int32_t)i;
-    for (uint32_t i = 0; !found && i < c->lower->scalars.count; i++)
-        if ((found = c->lower->scalars.items[i].node == extent))
-            operand = (int32_t)(c->fused->operand_count + stride_count(c) + i), axis = -1;
+    uint32_t tensors = 0; /* patterns are no operands of the launch: their arrays are */
+    for (uint32_t i = 0; i < c->fused->operand_count; i++) {
+        const IrType *type = ir_type(c->fused->operands[i]);
+        if (type->kind == IR_PATTERN)
+            continue;
+        if (!found && (found = find_axis(type, extent, &axis)))
+            operand = (int32_t)tensors;
+        tensors++;
+    }
+    for (uint32_t i = 0; !found && i < c->lower->scalars.count; i++) {
+        const LowerScalar *scalar = &c->lower->scalars.items[i];
+        found = scalar->array ? !is_starts(scalar) && extent == ir_pattern_count(pattern_of(c, scalar))
+                              : scalar->node == extent;
+        if (found)
+            operand = (int32_t)(tensors + stride_count(c) + i), axis = scalar->array ? 0 : -1;
+    }
     if (found && term->count < COST_FACTORS) {
         term->factors[term->count].operand = operand;
         term->factors[term->count++].axis = axis;
@@ -175,12 +193,20 @@ static void count_node(Count *c, const IrNode *node) {
         for (uint32_t k = node->op == OP_update; k < node->operand_count; k++)
             if (is_in_kernel(c, node->operands[k]) && node->operands[k]->result_count == 1)
                 add_demand(c, node->operands[k], operand_box(node, k, own->boxes[i]));
-    if (op_is_reduction(node->op) && own->count) {
+    if ((op_is_reduction(node->op) || node->op == OP_segment) && own->count) {
         Box taken_in = whole(node->operands[0]);
         add_box(c, COST_FLOPS, 1, &taken_in);
     } else if (operations_of(node) > 0) {
         add_boxes(c, COST_FLOPS, operations_of(node), own);
     }
+}
+
+/* An array of a pattern is read whole. */
+static void count_part(Count *c, const LowerScalar *array) {
+    const IrType *pattern = ir_type(pattern_of(c, array));
+    uint32_t axis = !is_starts(array) ? 2 : array->part == IR_PART_COLUMN_STARTS;
+    Box box = {.rank = 1, .dims = pattern->dims + axis};
+    add_box(c, COST_READ, dtype_info[array->array->dtype].bytes, &box);
 }
 
 static void list_ops(Count *c) {
@@ -201,9 +227,13 @@ LaunchCost *pass_launch_cost(const IrNode *fused, const Lower *lower) {
     add_demand(&c, root, result);
     for (uint32_t i = region->nodes.count; i-- > 0;)
         count_node(&c, region->nodes.items[i]);
+    for (uint32_t i = 0; i < lower->scalars.count; i++)
+        if (lower->scalars.items[i].array)
+            count_part(&c, &lower->scalars.items[i]);
     for (uint32_t i = 0; i < region->parameters.count; i++) {
         const IrNode *parameter = region->parameters.items[i];
-        add_boxes(&c, COST_READ, dtype_info[ir_dtype(parameter)].bytes, &c.demands[parameter->id]);
+        if (parameter->types[0].kind == IR_TENSOR)
+            add_boxes(&c, COST_READ, dtype_info[ir_dtype(parameter)].bytes, &c.demands[parameter->id]);
     }
     if (root->op == OP_update)
         count_update(&c, root);

@@ -52,7 +52,11 @@ static bool is_kernel_op(const IrNode *node) {
     if (node->op == OP_update)
         return !ir_update_is_element(node);
     return is_tensor(node) && (op_is_elementwise(node->op) || node->op == OP_cast || node->op == OP_iota ||
-                               node->op == OP_gather);
+                               node->op == OP_gather || node->op == OP_spread || node->op == OP_segment);
+}
+
+static bool is_reducing(const IrNode *node) {
+    return op_is_reduction(node->op) || node->op == OP_segment;
 }
 
 /* A view of rank 0 is a load that the host does. */
@@ -91,6 +95,10 @@ typedef struct Search {
     FuseDemands seen;
 } Search;
 
+static bool is_demanded(const IrNode *x) {
+    return x->types[0].kind == IR_TENSOR && (ir_rank(x) || op_is_reduction(x->op));
+}
+
 /* Walks every demand below the root; asks about each one for the target. */
 static void search_demands(Search *s, const IrNode *node, const int8_t *tags) {
     if (s->refused || node->result_count != 1 || node->types[0].kind != IR_TENSOR ||
@@ -106,7 +114,7 @@ static void search_demands(Search *s, const IrNode *node, const int8_t *tags) {
         return;
     for (uint32_t k = 0; k < node->operand_count; k++) {
         int8_t inner[IR_MAX_RANK];
-        if (ir_rank(node->operands[k]) == 0 && !op_is_reduction(node->operands[k]->op))
+        if (!is_demanded(node->operands[k]))
             continue;
         fuse_operand_tags(node, k, tags, &s->space, inner, NULL);
         search_demands(s, node->operands[k], inner);
@@ -155,9 +163,9 @@ static void compute_cost(Fuse *f, const IrNode *node) {
     uint64_t cost = op_cost(node);
     for (uint32_t k = 0; k < node->operand_count; k++) {
         const IrNode *x = node->operands[k];
-        cost += is_inlined(x) && !f->materialise[x->id] && !op_is_reduction(x->op) ? f->cost[x->id] : 0;
+        cost += is_inlined(x) && !f->materialise[x->id] && !is_reducing(x) ? f->cost[x->id] : 0;
     }
-    f->cost[node->id] = op_is_reduction(node->op) || cost > COST_LIMIT ? COST_LIMIT : (uint32_t)cost;
+    f->cost[node->id] = is_reducing(node) || cost > COST_LIMIT ? COST_LIMIT : (uint32_t)cost;
 }
 
 /* Notes why `node` stands apart from `user` (NULL: from all). */
@@ -248,6 +256,18 @@ static bool starts_from_fill(const IrNode *node, const IrNode *x) {
            ir_is_scalar(x->operands[0]);
 }
 
+/* Is x computed from what is known once per row of the entries that it is spread to? */
+static bool rests_on_segment(const Fuse *f, const IrNode *x, const IrNode *spread) {
+    if (x->op == OP_segment)
+        return x->operands[1] == spread->operands[1] && x->attributes[2] == spread->attributes[0];
+    if (!is_inlined(x) || f->materialise[x->id] || is_reducing(x))
+        return false;
+    for (uint32_t k = 0; k < x->operand_count; k++)
+        if (is_demanded(x->operands[k]) && rests_on_segment(f, x->operands[k], spread))
+            return true;
+    return false;
+}
+
 static void require_operands(Fuse *f, const IrNode *node) {
     bool control = hands_buffers_on(node);
     for (uint32_t k = 0; k < node->operand_count; k++) {
@@ -255,6 +275,11 @@ static void require_operands(Fuse *f, const IrNode *node) {
         if (node->op == OP_update && k == 0) {
             require_owned(f, x);
             remark(f, x, REMARK_update, node);
+        } else if (node->op == OP_spread && k == 0 && is_kernel_op(x)) {
+            if (!is_reducing(x) && f->cost[x->id] > COST_CHEAP && !rests_on_segment(f, x, node)) {
+                f->materialise[x->id] = true;
+                remark(f, x, REMARK_gather, node);
+            }
         } else if (node->op == OP_gather && k == 0 && is_kernel_op(x)) {
             f->materialise[x->id] = true;
             remark(f, x, REMARK_gather, node);
@@ -292,7 +317,7 @@ static bool reads_elsewhere(const Fuse *f, const IrNode *update, const IrNode *n
         }
         return false;
     }
-    if (!is_inlined(node) || f->materialise[node->id] || op_is_reduction(node->op))
+    if (!is_inlined(node) || f->materialise[node->id] || is_reducing(node))
         return false;
     for (uint32_t k = 0; k < node->operand_count; k++) {
         if (!ir_rank(node->operands[k]))
@@ -363,7 +388,7 @@ static void remark_reduction(Fuse *f, const IrNode *node, int32_t group, const I
 static void find_wanted(Fuse *f, const IrNode *node) {
     for (uint32_t i = 0; i < f->users[node->id].count; i++) {
         const IrNode *user = f->users[node->id].items[i];
-        bool passes_on = is_inlined(user) && !f->materialise[user->id] && !op_is_reduction(user->op);
+        bool passes_on = is_inlined(user) && !f->materialise[user->id] && !is_reducing(user);
         uint32_t at = passes_on ? f->wanted[user->id] : user->id;
         if (at > f->wanted[node->id])
             f->wanted[node->id] = at;
@@ -399,7 +424,7 @@ static void decide_node(Fuse *f, const IrNode *node) {
         f->group[node->id] = group;
         return;
     }
-    if (op_is_reduction(node->op)) {
+    if (is_reducing(node)) {
         const IrNode *root = root_in(f, node->region, group);
         if (root && absorb(f, node, group, root)) {
             f->group[node->id] = group;
@@ -504,8 +529,7 @@ static IrNode *host_value(Fuse *f, const IrNode *old);
 static IrNode *body_parameter(Body *body, const IrNode *old) {
     IrNode *outer = host_value(body->fuse, old);
     vec_push(body->fuse->arena, &body->operands, outer);
-    return ir_parameter(&body->builder, old->text, ir_dtype(outer), ir_rank(outer), outer->types[0].dims,
-                        NULL);
+    return ir_parameter_of(&body->builder, old->text, ir_type(outer), outer->types[0].dims, NULL);
 }
 
 static IrNode *contiguous_value(Fuse *f, const IrNode *old);
@@ -527,7 +551,7 @@ static IrNode *body_value(Body *body, const IrNode *old) {
     if (ir_is_scalar(old) && old != body->root) {
         made = ir_is_const(old) ? ir_const(&body->builder, ir_dtype(old), (uint64_t)old->attributes[0])
                                 : f->host[old->id];
-    } else if (old != body->root && is_host_value(f, old)) {
+    } else if (old->types[0].kind == IR_PATTERN || (old != body->root && is_host_value(f, old))) {
         made = body_parameter(body, old);
     } else if (old->op == OP_reshape &&
                (is_strided_parameter(f, old->operands[0]) || f->host_view[old->operands[0]->id])) {
@@ -626,14 +650,14 @@ static void map_parameter(Fuse *f, const IrNode *old) {
     uint32_t rank = ir_rank(old);
     if (old->region->parent) {
         IrType type = host_type(f, &old->types[0]);
-        f->host[old->id] = ir_parameter(b, old->text, type.dtype, rank, type.dims, NULL);
+        f->host[old->id] = ir_parameter_of(b, old->text, &type, type.dims, NULL);
         return;
     }
     int64_t sizes[IR_MAX_RANK];
     for (uint32_t k = 0; k < rank; k++)
         if (!ir_const_value_i64(old->types[0].dims[k], &sizes[k]))
             sizes[k] = -1;
-    IrNode *made = f->host[old->id] = ir_parameter(b, old->text, ir_dtype(old), rank, NULL, sizes);
+    IrNode *made = f->host[old->id] = ir_parameter_of(b, old->text, ir_type(old), NULL, sizes);
     made->has_hint = old->has_hint, made->hint = old->hint;
     for (uint32_t k = 0; k < rank; k++) {
         const IrNode *dim = old->types[0].dims[k];

@@ -11,6 +11,10 @@
  * left of it (a mean): for each outer index, one loop over the row per level of reductions and one for the
  * result
  *
+ *   entries   segments of one pattern from one side, [rows, ...]: axis 0 is the row, axis 1 the entries in it
+ * (is_row), the others follow; every segment runs along the first of these.  The result is per row
+ * (result_is_outer) or per entry.  What is spread from the same side is computed once per row
+ *
  * A reduction below the result is always demanded exactly at the outer indices, so it is computed once per
  * row. */
 #ifndef GMX_PASSES_FUSE_H
@@ -24,7 +28,14 @@ typedef struct FuseSpace {
     bool is_row[IR_MAX_RANK]; /* reduced axes; none: plain */
     bool result_is_outer;     /* the result lives on the outer axes alone */
     bool is_update;           /* plain, over what an update writes: see fuse_update_map */
+    const IrNode *pattern;    /* entries: the pattern, or NULL */
+    IrSide side;              /* of the pattern that axis 0 runs along */
 } FuseSpace;
+
+/* Does the result run along axis k of the space? */
+static inline bool fuse_has_result(const FuseSpace *space, uint32_t k) {
+    return space->pattern && !space->result_is_outer ? k > 0 : !space->result_is_outer || !space->is_row[k];
+}
 
 /* An index, as far as fusion cares: which axis of the space it runs along. */
 enum {

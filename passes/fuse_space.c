@@ -139,6 +139,21 @@ static void reduction_tags(const IrNode *node, const int8_t *tags, const FuseSpa
     }
 }
 
+static void spread_tags(const IrNode *node, const int8_t *tags, const FuseSpace *space, int8_t *out,
+                        bool *taint) {
+    memcpy(out, tags, ir_rank(node));
+    bool is_own = space->pattern && space->pattern == node->operands[1] &&
+                  space->side == (IrSide)node->attributes[0] && tags[0] == 1;
+    out[0] = is_own ? 0 : TAG_MIXED;
+    if (!is_own)
+        taint_all(tags, 1, taint);
+}
+
+static void segment_tags(const IrNode *node, const int8_t *tags, const FuseSpace *space, int8_t *out) {
+    memcpy(out, tags, ir_rank(node));
+    out[0] = space->pattern ? 1 : TAG_MIXED;
+}
+
 uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, const FuseSpace *space,
                            int8_t *out, bool *taint) {
     uint32_t rank = ir_rank(node->operands[k]);
@@ -155,6 +170,10 @@ uint32_t fuse_operand_tags(const IrNode *node, uint32_t k, const int8_t *tags, c
         window_tags(node, tags, out, taint);
     else if (node->op == OP_gather)
         gather_tags(node, k, tags, out, taint);
+    else if (node->op == OP_spread && k == 0)
+        spread_tags(node, tags, space, out, taint);
+    else if (node->op == OP_segment && k == 0)
+        segment_tags(node, tags, space, out);
     else if (node->op == OP_update)
         update_tags(node, k, out);
     else if (node->op == OP_reshape && k == 0) {
@@ -186,9 +205,22 @@ static bool has_rows(const FuseSpace *space) {
     return false;
 }
 
+/* Entries from a side of a pattern, and the axes `behind` them. */
+static FuseSpace space_of_entries(const IrNode *pattern, IrSide side, IrNode *const *behind, uint32_t count) {
+    FuseSpace space = {.rank = 2 + count, .is_row = {false, true}, .pattern = pattern, .side = side};
+    space.dims[0] = ir_pattern_extent(pattern, side);
+    space.dims[1] = ir_pattern_count(pattern);
+    memcpy(space.dims + 2, behind, count * sizeof *behind);
+    return space;
+}
+
 FuseSpace fuse_initial_space(const IrNode *root) {
     FuseSpace space = {0};
-    if (op_is_reduction(root->op)) {
+    if (root->op == OP_segment) {
+        space = space_of_entries(root->operands[1], (IrSide)root->attributes[2], root->types[0].dims + 1,
+                                 ir_rank(root) - 1);
+        space.result_is_outer = true;
+    } else if (op_is_reduction(root->op)) {
         space_of_operand(&space, root);
         space.result_is_outer = true;
     } else if (root->op == OP_update) {
@@ -206,11 +238,43 @@ void fuse_result_tags(const FuseSpace *space, int8_t *tags) {
     uint32_t next = 0;
     memset(tags, TAG_NONE, IR_MAX_RANK);
     for (uint32_t k = 0; k < space->rank; k++)
-        if (!space->result_is_outer || !space->is_row[k])
+        if (fuse_has_result(space, k))
             tags[next++] = (int8_t)k;
 }
 
+/* A segment in a plain space makes it one of entries: its own rows where the result runs along these, else
+ * per entry; whether it then is demanded once per row is asked again. */
+static bool become_entries(FuseSpace *space, const IrNode *segment, const int8_t *tags) {
+    const IrNode *pattern = segment->operands[1];
+    IrSide side = (IrSide)segment->attributes[2];
+    if (space->is_update || has_rows(space) || !space->rank || space->rank + 1 > IR_MAX_RANK)
+        return false;
+    bool is_outer = tags[0] == 0 && ir_same_extent(space->dims[0], ir_pattern_extent(pattern, side));
+    if (!is_outer && (tags[0] != TAG_MIXED || !ir_same_extent(space->dims[0], ir_pattern_count(pattern))))
+        return false;
+    FuseSpace made = space_of_entries(pattern, side, space->dims + 1, space->rank - 1);
+    made.result_is_outer = is_outer;
+    *space = made;
+    return true;
+}
+
+static bool accept_segment(FuseSpace *space, const IrNode *segment, const int8_t *tags) {
+    if (!space->pattern)
+        return become_entries(space, segment, tags);
+    if (space->pattern != segment->operands[1] || space->side != (IrSide)segment->attributes[2] ||
+        tags[0] != 0)
+        return false;
+    for (uint32_t k = 1; k < ir_rank(segment); k++)
+        if (tags[k] != (int8_t)(k + 1) || !ir_same_extent(segment->types[0].dims[k], space->dims[k + 1]))
+            return false;
+    return true;
+}
+
 bool fuse_accept_reduction(FuseSpace *space, const IrNode *reduction, const int8_t *tags) {
+    if (reduction->op == OP_segment)
+        return accept_segment(space, reduction, tags);
+    if (space->pattern)
+        return false;
     FuseSpace wanted = *space;
     const IrType *operand = ir_type(reduction->operands[0]);
     uint32_t outer = ir_rank(reduction);
@@ -270,11 +334,12 @@ static void read_demands(Reader *r, const IrRegion *region, const IrNode *node, 
         return;
     if (fuse_demanded_before(r->arena, &r->seen, node, tags))
         return;
-    if (op_is_reduction(node->op) && !is_root && !has_rows(&r->space))
+    if ((op_is_reduction(node->op) || node->op == OP_segment) && !is_root && !has_rows(&r->space))
         fuse_accept_reduction(&r->space, node, tags);
     for (uint32_t k = 0; k < node->operand_count; k++) {
         int8_t inner[IR_MAX_RANK];
-        if (!ir_rank(node->operands[k]) && !op_is_reduction(node->operands[k]->op))
+        if (node->operands[k]->types[0].kind != IR_TENSOR ||
+            (!ir_rank(node->operands[k]) && !op_is_reduction(node->operands[k]->op)))
             continue;
         fuse_operand_tags(node, k, tags, &r->space, inner, NULL);
         read_demands(r, region, node->operands[k], inner, false);

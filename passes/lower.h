@@ -14,12 +14,20 @@ typedef struct LowerMemo {
     uint32_t depth;
 } LowerMemo;
 
-/* A scalar of the host program, or a part of one, that the kernel takes as a parameter. */
+/* What the kernel takes besides its operands: a scalar of the host program, a part of a complex one, or an
+ * array of a pattern. */
 typedef struct LowerScalar {
-    const IrNode *node; /* in the old function */
-    uint32_t part;
+    const IrNode *node; /* in the old function; of an array the pattern's parameter in the region */
+    uint32_t part;      /* of a complex number; of a pattern, an IrPart */
     KernelVariable *variable;
+    KernelArray *array; /* of a pattern: then no variable */
 } LowerScalar;
+
+/* Where the value of a segment is, once its loop is done. */
+typedef struct LowerSegment {
+    KernelArray *scratch; /* along its axes behind the entries, or NULL: */
+    KernelExpr *value;    /* at the current indices */
+} LowerSegment;
 
 enum { LOWER_DEPTH_MAX = 2 * IR_MAX_RANK + 8 };
 
@@ -45,6 +53,10 @@ typedef struct Lower {
     VEC(LowerMemo) memo;
     uint32_t *uses; /* node id -> uses inside the region */
 
+    LowerSegment *segments; /* node id -> its value; only in loops over entries */
+    KernelExpr *other_end;  /* there: of the current entry, its end on the other side */
+    KernelExpr *lane;       /* there: the number of the lane */
+
     KernelVariable **reduced; /* node id -> the finished value of a reduction below the result */
     KernelExpr **target;      /* update: the index on each axis of what is written, or NULL */
 
@@ -64,6 +76,10 @@ KernelExpr *lower_value(Lower *l, const IrNode *node, KernelExpr *const *indices
 /* A host scalar (an extent, a bound, a data scalar) as a kernel expression. */
 KernelExpr *lower_scalar(Lower *l, const IrNode *node);
 KernelExpr *lower_extent(Lower *l, const IrNode *node);
+/* The same where a constant serves an allocation. */
+KernelExpr *lower_size(Lower *l, const IrNode *node);
+/* An array of the pattern that a parameter of the region is. */
+KernelArray *lower_pattern_part(Lower *l, const IrNode *pattern, IrPart part);
 /* The place of an element in its array: of a complex one, of its part Lower.part. */
 KernelExpr *lower_place(Lower *l, Dtype dtype, KernelExpr *position);
 /* Position in C order. */
@@ -77,10 +93,23 @@ struct LaunchCost *pass_launch_cost(const IrNode *fused, const Lower *lower);
 
 /* ---- lower_nest.c -------------------------------------------------------------------------------------- */
 void lower_nest(Lower *l);
+/* Loops that join their block when they are closed, so that what their bodies hoist is declared before them.
+ */
+KernelStatement *lower_begin_loop(Lower *l, KernelLoop kind, const char *name, KernelExpr *begin,
+                                  KernelExpr *end);
+void lower_end_loop(Lower *l, KernelStatement *loop);
+/* Stores the region's result at the current indices. */
+void lower_store_root(Lower *l);
+/* Where a reduction starts. */
+KernelExpr *lower_identity(Lower *l, Op reduction, Dtype dtype);
 /* A plain region over a part of its space: rows (all axes but the last, as one) and columns.  Elements are
  * read and written one by one, so an input may be the output. */
 void lower_part(Lower *l, KernelExpr *first_row, KernelExpr *end_row, KernelExpr *first_column,
                 KernelExpr *end_column);
+
+/* ---- lower_segment.c ----------------------------------------------------------------------------------- */
+/* A region over the entries of a pattern; Lower.collapse is set. */
+void lower_segments(Lower *l);
 
 /* ---- lower_stream.c ------------------------------------------------------------------------------------ */
 /* Adds the kernel's `stream` hint where it pays; after lower_nest. */

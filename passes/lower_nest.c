@@ -26,8 +26,8 @@ static KernelExpr *ceil_divide(Lower *l, KernelExpr *a, KernelExpr *b) {
 }
 
 /* A loop joins its block when it is closed, so that what its body hoists is declared before it. */
-static KernelStatement *begin_loop(Lower *l, KernelLoop kind, const char *name, KernelExpr *begin,
-                                   KernelExpr *end) {
+KernelStatement *lower_begin_loop(Lower *l, KernelLoop kind, const char *name, KernelExpr *begin,
+                                  KernelExpr *end) {
     KernelBlock *block = lower_block(l);
     KernelStatement *loop = kernel_for(l->kernel, block, kind, name, begin, end, NULL);
     block->statements.count--;
@@ -35,7 +35,7 @@ static KernelStatement *begin_loop(Lower *l, KernelLoop kind, const char *name, 
     return loop;
 }
 
-static void end_loop(Lower *l, KernelStatement *loop) {
+void lower_end_loop(Lower *l, KernelStatement *loop) {
     lower_close(l);
     vec_push(l->arena, &lower_block(l)->statements, loop);
 }
@@ -103,6 +103,8 @@ static void flatten_walk(Flatten *f, const IrNode *node, const int8_t *tags) {
     }
     for (uint32_t k = 0; k < node->operand_count; k++) {
         int8_t inner[IR_MAX_RANK];
+        if (node->operands[k]->types[0].kind == IR_PATTERN)
+            continue;
         fuse_operand_tags(node, k, tags, &l->space, inner, taint);
         flatten_walk(f, node->operands[k], inner);
     }
@@ -150,7 +152,7 @@ static void find_collapse(Lower *l) {
     int8_t tags[IR_MAX_RANK] = {0};
     uint32_t count = 0, last = l->space.rank - 1;
     for (uint32_t k = 0; k < l->space.rank; k++)
-        if (!l->space.result_is_outer || !l->space.is_row[k])
+        if (fuse_has_result(&l->space, k))
             tags[count++] = (int8_t)k;
     if (l->space.is_update)
         flatten_update(&f, root);
@@ -207,17 +209,17 @@ static RowLoops begin_rows(Lower *l, KernelExpr *rows, KernelExpr *work) {
         binary(l, OP_floordiv, integer(l, CHUNK), binary(l, OP_maximum, work, integer(l, 1)));
     KernelExpr *size = lower_let(l, "chunk_rows", binary(l, OP_maximum, per_chunk, integer(l, 1)));
     KernelExpr *count = lower_let(l, "chunks", ceil_divide(l, rows, size));
-    KernelStatement *chunks = begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
+    KernelStatement *chunks = lower_begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
     KernelExpr *chunk = kernel_use(l->kernel, chunks->variable);
     KernelExpr *begin = lower_let(l, "begin", binary(l, OP_mul, chunk, size));
     KernelExpr *end = lower_let(l, "end", binary(l, OP_minimum, binary(l, OP_add, begin, size), rows));
-    KernelStatement *row_loop = begin_loop(l, LOOP_SERIAL, "r", begin, end);
+    KernelStatement *row_loop = lower_begin_loop(l, LOOP_SERIAL, "r", begin, end);
     return (RowLoops){chunks, row_loop, chunk, count};
 }
 
 static void end_rows(Lower *l, RowLoops loops) {
-    end_loop(l, loops.rows);
-    end_loop(l, loops.chunks);
+    lower_end_loop(l, loops.rows);
+    lower_end_loop(l, loops.chunks);
 }
 
 /* ---- storing
@@ -232,7 +234,7 @@ static void store_result(Lower *l, KernelExpr *value, KernelExpr *const *indices
 static void result_indices(const Lower *l, KernelExpr **indices) {
     uint32_t count = 0;
     for (uint32_t k = 0; k < l->space.rank; k++)
-        if (!l->space.result_is_outer || !l->space.is_row[k])
+        if (fuse_has_result(&l->space, k))
             indices[count++] = l->index[k];
 }
 
@@ -319,7 +321,7 @@ static void store_update(Lower *l, Update *u) {
     l->part = 0;
 }
 
-static void store_root(Lower *l) {
+void lower_store_root(Lower *l) {
     KernelExpr *indices[IR_MAX_RANK];
     if (l->space.is_update) {
         Update u = update_of(l);
@@ -341,21 +343,21 @@ static void store_root(Lower *l) {
 static void flat_chunks(Lower *l, KernelExpr *total,
                         void (*body)(Lower *l, KernelExpr *begin, KernelExpr *end, void *user), void *user) {
     KernelExpr *count = lower_let(l, "chunks", ceil_divide(l, total, integer(l, CHUNK)));
-    KernelStatement *chunks = begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
+    KernelStatement *chunks = lower_begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
     KernelExpr *begin =
         lower_let(l, "begin", binary(l, OP_mul, kernel_use(l->kernel, chunks->variable), integer(l, CHUNK)));
     KernelExpr *end =
         lower_let(l, "end", binary(l, OP_minimum, binary(l, OP_add, begin, integer(l, CHUNK)), total));
     body(l, begin, end, user);
-    end_loop(l, chunks);
+    lower_end_loop(l, chunks);
 }
 
 static void plain_vector(Lower *l, KernelExpr *begin, KernelExpr *end, void *user) {
     (void)user;
-    KernelStatement *loop = begin_loop(l, LOOP_VECTOR, "i", begin, end);
+    KernelStatement *loop = lower_begin_loop(l, LOOP_VECTOR, "i", begin, end);
     set_flat_index(l, kernel_use(l->kernel, loop->variable));
-    store_root(l);
-    end_loop(l, loop);
+    lower_store_root(l);
+    lower_end_loop(l, loop);
 }
 
 static void nest_plain(Lower *l) {
@@ -374,13 +376,13 @@ void lower_part(Lower *l, KernelExpr *first_row, KernelExpr *end_row, KernelExpr
                 KernelExpr *end_column) {
     uint32_t last = l->space.rank - 1;
     l->collapse = last;
-    KernelStatement *rows = begin_loop(l, LOOP_SERIAL, "r", first_row, end_row);
+    KernelStatement *rows = lower_begin_loop(l, LOOP_SERIAL, "r", first_row, end_row);
     split_position(l, kernel_use(l->kernel, rows->variable), last, false);
-    KernelStatement *columns = begin_loop(l, LOOP_VECTOR, "j", first_column, end_column);
+    KernelStatement *columns = lower_begin_loop(l, LOOP_VECTOR, "j", first_column, end_column);
     l->index[last] = kernel_use(l->kernel, columns->variable);
-    store_root(l);
-    end_loop(l, columns);
-    end_loop(l, rows);
+    lower_store_root(l);
+    lower_end_loop(l, columns);
+    lower_end_loop(l, rows);
 }
 
 /* Indices may repeat: they are taken in order, by one thread. */
@@ -396,7 +398,7 @@ static void nest_scatter(Lower *l) {
         bool flat = k >= l->collapse && k >= lead;
         KernelExpr *extent =
             flat ? extent_product(l, k, l->space.rank, true, true) : lower_extent(l, l->space.dims[k]);
-        loops[count] = begin_loop(l, flat ? LOOP_VECTOR : LOOP_SERIAL, "i", integer(l, 0), extent);
+        loops[count] = lower_begin_loop(l, flat ? LOOP_VECTOR : LOOP_SERIAL, "i", integer(l, 0), extent);
         l->index[k] = kernel_use(l->kernel, loops[count++]->variable);
         if (flat) {
             for (; k < last; k++)
@@ -408,7 +410,7 @@ static void nest_scatter(Lower *l) {
         load_indices(l, &u);
     store_update(l, &u);
     while (count > 0)
-        end_loop(l, loops[--count]);
+        lower_end_loop(l, loops[--count]);
 }
 
 /* ---- reductions
@@ -453,9 +455,8 @@ static uint64_t integer_limit(Dtype dtype, bool lowest) {
     return lowest ? 1ull << (width - 1) : all >> 1;
 }
 
-static KernelExpr *identity(Lower *l, const IrNode *node) {
-    Dtype dtype = accumulator_dtype(node);
-    Identity which = op_info[node->op].identity;
+KernelExpr *lower_identity(Lower *l, Op reduction, Dtype dtype) {
+    Identity which = op_info[reduction].identity;
     bool lowest = which == IDENTITY_LOWEST;
     uint64_t bits;
     if (which == IDENTITY_ZERO || which == IDENTITY_ONE)
@@ -465,6 +466,10 @@ static KernelExpr *identity(Lower *l, const IrNode *node) {
         bits = dtype_is_float(dtype) ? number_float_bits(dtype, lowest ? -1.0 / 0.0 : 1.0 / 0.0)
                                      : integer_limit(dtype, lowest);
     return kernel_const(l->kernel, dtype, bits);
+}
+
+static KernelExpr *identity(Lower *l, const IrNode *node) {
+    return lower_identity(l, node->op, accumulator_dtype(node));
 }
 
 static KernelVariable *declare_var(Lower *l, const char *name, KernelExpr *initial) {
@@ -564,12 +569,13 @@ static uint32_t open_row_loops(Lower *l, KernelLoop innermost, KernelStatement *
     bool flat = l->space.is_row[last];
     for (uint32_t k = 0; k < (flat ? l->collapse : l->space.rank); k++)
         if (l->space.is_row[k]) {
-            loops[count] = begin_loop(l, LOOP_SERIAL, "k", integer(l, 0), lower_extent(l, l->space.dims[k]));
+            loops[count] =
+                lower_begin_loop(l, LOOP_SERIAL, "k", integer(l, 0), lower_extent(l, l->space.dims[k]));
             l->index[k] = kernel_use(l->kernel, loops[count++]->variable);
         }
     if (flat) {
         KernelExpr *extent = extent_product(l, l->collapse, l->space.rank, true, true);
-        loops[count] = begin_loop(l, innermost, "j", integer(l, 0), extent);
+        loops[count] = lower_begin_loop(l, innermost, "j", integer(l, 0), extent);
         set_flat_index(l, kernel_use(l->kernel, loops[count++]->variable));
     }
     return count;
@@ -577,7 +583,7 @@ static uint32_t open_row_loops(Lower *l, KernelLoop innermost, KernelStatement *
 
 static void close_loops(Lower *l, KernelStatement **loops, uint32_t count) {
     while (count > 0)
-        end_loop(l, loops[--count]);
+        lower_end_loop(l, loops[--count]);
 }
 
 static void run_level(Lower *l, const NodeList *reductions, KernelLoop innermost) {
@@ -622,12 +628,12 @@ static void row_body(Lower *l, KernelLoop innermost) {
             l->kept_ready |= below(by_level[level].items[i]->operands[0], l->kept, l);
     }
     if (l->space.result_is_outer) {
-        store_root(l);
+        lower_store_root(l);
         return;
     }
     KernelStatement *loops[IR_MAX_RANK];
     uint32_t depth = open_row_loops(l, innermost, loops);
-    store_root(l);
+    lower_store_root(l);
     close_loops(l, loops, depth);
 }
 
@@ -694,7 +700,7 @@ static ColumnLoops begin_columns(Lower *l, KernelExpr *block) {
     KernelExpr *lead = extent_product(l, 0, l->collapse, false, true);
     KernelExpr *blocks = lower_let(l, "blocks", ceil_divide(l, columns, block));
     KernelExpr *count = lower_let(l, "chunks", binary(l, OP_mul, lead, blocks));
-    KernelStatement *chunks = begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
+    KernelStatement *chunks = lower_begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
     KernelExpr *chunk = kernel_use(l->kernel, chunks->variable);
     KernelExpr *row = lower_let(l, "r", binary(l, OP_floordiv, chunk, blocks));
     KernelExpr *at = binary(l, OP_sub, chunk, binary(l, OP_mul, row, blocks));
@@ -711,11 +717,11 @@ static void nest_columns(Lower *l) {
     KernelExpr *block =
         binary(l, OP_mul, binary(l, OP_maximum, lanes, integer(l, 1)), integer(l, COLUMN_ALIGN));
     ColumnLoops loops = begin_columns(l, lower_let(l, "block", block));
-    KernelStatement *lane = begin_loop(l, LOOP_VECTOR, "j", loops.begin, loops.end);
+    KernelStatement *lane = lower_begin_loop(l, LOOP_VECTOR, "j", loops.begin, loops.end);
     set_flat_index(l, kernel_use(l->kernel, lane->variable));
     row_body(l, LOOP_SERIAL);
-    end_loop(l, lane);
-    end_loop(l, loops.chunks);
+    lower_end_loop(l, lane);
+    lower_end_loop(l, loops.chunks);
 }
 
 /* One reduction and nothing else below: rows stream through a block of accumulators that stays in cache. */
@@ -730,16 +736,16 @@ static void nest_streaming(Lower *l, const IrNode *root) {
                                                   ->array
                                             : NULL;
     KernelStatement *clear =
-        begin_loop(l, LOOP_VECTOR, "j", integer(l, 0), binary(l, OP_sub, loops.end, loops.begin));
+        lower_begin_loop(l, LOOP_VECTOR, "j", integer(l, 0), binary(l, OP_sub, loops.end, loops.begin));
     KernelExpr *at = kernel_use(l->kernel, clear->variable);
     kernel_store(l->kernel, lower_block(l), sums, &at, 1, identity(l, root));
     if (highs)
         kernel_store(l->kernel, lower_block(l), highs, &at, 1, identity(l, root));
-    end_loop(l, clear);
+    lower_end_loop(l, clear);
 
     KernelStatement *rows[IR_MAX_RANK];
     uint32_t depth = open_row_loops(l, LOOP_SERIAL, rows);
-    KernelStatement *lane = begin_loop(l, LOOP_VECTOR, "j", loops.begin, loops.end);
+    KernelStatement *lane = lower_begin_loop(l, LOOP_VECTOR, "j", loops.begin, loops.end);
     set_flat_index(l, kernel_use(l->kernel, lane->variable));
     KernelExpr *value =
         kernel_cast(l->kernel, lower_value(l, root->operands[0], l->index), accumulator_dtype(root));
@@ -751,10 +757,10 @@ static void nest_streaming(Lower *l, const IrNode *root) {
     if (highs)
         kernel_store(l->kernel, lower_block(l), highs, &at, 1,
                      binary(l, OP_add, kernel_load(l->kernel, highs, &at, 1), high_half(l, value)));
-    end_loop(l, lane);
+    lower_end_loop(l, lane);
     close_loops(l, rows, depth);
 
-    KernelStatement *finish = begin_loop(l, LOOP_VECTOR, "j", loops.begin, loops.end);
+    KernelStatement *finish = lower_begin_loop(l, LOOP_VECTOR, "j", loops.begin, loops.end);
     set_flat_index(l, kernel_use(l->kernel, finish->variable));
     at = binary(l, OP_sub, l->index[l->space.rank - 1], loops.begin);
     KernelExpr *indices[IR_MAX_RANK];
@@ -763,8 +769,8 @@ static void nest_streaming(Lower *l, const IrNode *root) {
     if (highs)
         total = binary(l, OP_whole_sum, total, kernel_load(l->kernel, highs, &at, 1));
     store_result(l, kernel_cast(l->kernel, total, ir_dtype(root)), indices);
-    end_loop(l, finish);
-    end_loop(l, loops.chunks);
+    lower_end_loop(l, finish);
+    lower_end_loop(l, loops.chunks);
 }
 
 /* ---- everything reduced
@@ -798,11 +804,11 @@ static void store_partial(Lower *l, const Partials *p, const Accumulator *a, Ker
 
 static void combine_partials(Lower *l, const Partials *p, KernelExpr *count) {
     Accumulator total = declare_accumulator(l, p->root);
-    KernelStatement *loop = begin_loop(l, LOOP_SERIAL, "c", integer(l, 0), count);
+    KernelStatement *loop = lower_begin_loop(l, LOOP_SERIAL, "c", integer(l, 0), count);
     KernelExpr *chunk = kernel_use(l->kernel, loop->variable);
     fold(l, &total, kernel_load(l->kernel, p->values, &chunk, 1),
          p->places ? kernel_load(l->kernel, p->places, &chunk, 1) : NULL);
-    end_loop(l, loop);
+    lower_end_loop(l, loop);
     KernelExpr *zero = integer(l, 0);
     kernel_store(l->kernel, lower_block(l), l->output, &zero, 1, finished(l, &total));
 }
@@ -812,18 +818,18 @@ static void nest_full(Lower *l, const IrNode *root) {
     if (l->collapse == 0) {
         KernelExpr *count = lower_let(l, "chunks", ceil_divide(l, inner, integer(l, CHUNK)));
         Partials p = declare_partials(l, root, count);
-        KernelStatement *chunks = begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
+        KernelStatement *chunks = lower_begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
         KernelExpr *chunk = kernel_use(l->kernel, chunks->variable);
         KernelExpr *begin = lower_let(l, "begin", binary(l, OP_mul, chunk, integer(l, CHUNK)));
         KernelExpr *end =
             lower_let(l, "end", binary(l, OP_minimum, binary(l, OP_add, begin, integer(l, CHUNK)), inner));
         Accumulator a = declare_accumulator(l, root);
-        KernelStatement *loop = begin_loop(l, LOOP_VECTOR, "i", begin, end);
+        KernelStatement *loop = lower_begin_loop(l, LOOP_VECTOR, "i", begin, end);
         set_flat_index(l, kernel_use(l->kernel, loop->variable));
         fold_element(l, &a);
-        end_loop(l, loop);
+        lower_end_loop(l, loop);
         store_partial(l, &p, &a, chunk);
-        end_loop(l, chunks);
+        lower_end_loop(l, chunks);
         combine_partials(l, &p, count);
         return;
     }
@@ -834,20 +840,20 @@ static void nest_full(Lower *l, const IrNode *root) {
     KernelExpr *size = lower_let(l, "chunk_rows", binary(l, OP_maximum, per_chunk, integer(l, 1)));
     KernelExpr *count = lower_let(l, "chunks", ceil_divide(l, rows, size));
     Partials p = declare_partials(l, root, count);
-    KernelStatement *chunks = begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
+    KernelStatement *chunks = lower_begin_loop(l, LOOP_PARALLEL, "c", integer(l, 0), count);
     KernelExpr *chunk = kernel_use(l->kernel, chunks->variable);
     KernelExpr *begin = lower_let(l, "begin", binary(l, OP_mul, chunk, size));
     KernelExpr *end = lower_let(l, "end", binary(l, OP_minimum, binary(l, OP_add, begin, size), rows));
     Accumulator a = declare_accumulator(l, root);
-    KernelStatement *row = begin_loop(l, LOOP_SERIAL, "r", begin, end);
+    KernelStatement *row = lower_begin_loop(l, LOOP_SERIAL, "r", begin, end);
     split_position(l, kernel_use(l->kernel, row->variable), l->collapse, true);
-    KernelStatement *loop = begin_loop(l, LOOP_VECTOR, "i", integer(l, 0), inner);
+    KernelStatement *loop = lower_begin_loop(l, LOOP_VECTOR, "i", integer(l, 0), inner);
     set_flat_index(l, kernel_use(l->kernel, loop->variable));
     fold_element(l, &a);
-    end_loop(l, loop);
-    end_loop(l, row);
+    lower_end_loop(l, loop);
+    lower_end_loop(l, row);
     store_partial(l, &p, &a, chunk);
-    end_loop(l, chunks);
+    lower_end_loop(l, chunks);
     combine_partials(l, &p, count);
 }
 
@@ -870,7 +876,9 @@ void lower_nest(Lower *l) {
         all_rows &= l->space.is_row[k];
     }
     find_collapse(l);
-    if (l->space.is_update && ir_update_index_count(root))
+    if (l->space.pattern)
+        lower_segments(l);
+    else if (l->space.is_update && ir_update_index_count(root))
         nest_scatter(l);
     else if (!any_row)
         nest_plain(l);

@@ -66,9 +66,11 @@ KernelExpr *lower_let(Lower *l, const char *name, KernelExpr *value) {
 static KernelExpr *captured(Lower *l, const IrNode *node, const char *name) {
     uint32_t part = dtype_is_complex(ir_dtype(node)) ? l->part : 0;
     for (uint32_t i = 0; i < l->scalars.count; i++)
-        if (l->scalars.items[i].node == node && l->scalars.items[i].part == part)
+        if (!l->scalars.items[i].array && l->scalars.items[i].node == node &&
+            l->scalars.items[i].part == part)
             return kernel_use(l->kernel, l->scalars.items[i].variable);
-    LowerScalar scalar = {node, part, kernel_scalar(l->kernel, name, dtype_part(ir_dtype(node)))};
+    LowerScalar scalar = {.node = node, .part = part};
+    scalar.variable = kernel_scalar(l->kernel, name, dtype_part(ir_dtype(node)));
     vec_push(l->arena, &l->scalars, scalar);
     return kernel_use(l->kernel, scalar.variable);
 }
@@ -85,6 +87,30 @@ KernelExpr *lower_extent(Lower *l, const IrNode *node) {
     if (ir_const_value_i64(node, &value) && value >= -2 && value <= 2)
         return kernel_const_i64(l->kernel, value);
     return captured(l, node, "n");
+}
+
+KernelExpr *lower_size(Lower *l, const IrNode *node) {
+    int64_t value;
+    return ir_const_value_i64(node, &value) ? kernel_const_i64(l->kernel, value) : captured(l, node, "n");
+}
+
+KernelArray *lower_pattern_part(Lower *l, const IrNode *pattern, IrPart part) {
+    static const bool is_start[] = {
+#define IS_I64                         true
+#define IS_INDEX                       false
+#define PART(name, extent, dtype, doc) IS_##dtype,
+#include "ir/formats.def"
+    };
+    for (uint32_t i = 0; i < l->scalars.count; i++) {
+        const LowerScalar *known = &l->scalars.items[i];
+        if (known->array && known->node == pattern && known->part == part)
+            return known->array;
+    }
+    LowerScalar made = {.node = pattern, .part = part};
+    made.array = kernel_buffer(l->kernel, is_start[part] ? "starts" : "entries",
+                               is_start[part] ? DTYPE_i64 : ir_dtype(pattern), false);
+    vec_push(l->arena, &l->scalars, made);
+    return made.array;
 }
 
 static KernelExpr *add(Lower *l, KernelExpr *a, KernelExpr *b) {
@@ -269,6 +295,31 @@ static KernelExpr *gather_value(Lower *l, const IrNode *node, KernelExpr *const 
     return lower_value(l, x, inner);
 }
 
+/* x at an end of an entry: known in loops over the entries, else looked up. */
+static KernelExpr *spread_value(Lower *l, const IrNode *node, KernelExpr *const *indices) {
+    const IrNode *x = node->operands[0], *pattern = node->operands[1];
+    IrSide side = (IrSide)node->attributes[0];
+    KernelExpr *inner[IR_MAX_RANK];
+    memcpy(inner, indices, ir_rank(x) * sizeof *inner);
+    if (l->space.pattern == pattern && indices[0] == l->index[1]) {
+        inner[0] = side == l->space.side ? l->index[0] : l->other_end;
+    } else {
+        KernelArray *ends =
+            lower_pattern_part(l, pattern, side == IR_SIDE_ROWS ? IR_PART_ROWS : IR_PART_COLUMNS);
+        KernelExpr *end = kernel_load(l->kernel, ends, indices, 1);
+        inner[0] = lower_let(l, "at", kernel_cast(l->kernel, end, DTYPE_i64));
+    }
+    return lower_value(l, x, inner);
+}
+
+static KernelExpr *segment_value(Lower *l, const IrNode *node, KernelExpr *const *indices) {
+    const LowerSegment *segment = &l->segments[node->id];
+    if (!segment->scratch)
+        return segment->value;
+    KernelExpr *position = lower_linear(l, node->types[0].dims + 1, ir_rank(node) - 1, indices + 1);
+    return kernel_load(l->kernel, segment->scratch, &position, 1);
+}
+
 /* A part of a complex number that is read, or the operand that is this part of one put together. */
 static KernelExpr *part_value(Lower *l, const IrNode *node, KernelExpr *const *indices) {
     uint32_t outer = l->part;
@@ -352,6 +403,10 @@ KernelExpr *lower_value(Lower *l, const IrNode *node, KernelExpr *const *indices
         return known;
     if (node->op == OP_gather)
         return gather_value(l, node, indices);
+    if (node->op == OP_spread)
+        return spread_value(l, node, indices);
+    if (node->op == OP_segment)
+        return segment_value(l, node, indices);
     if (node == l->kept && is_own_index(l, indices)) {
         KernelExpr *value = kept_value(l, node, indices);
         if (l->uses[node->id] > 1) {

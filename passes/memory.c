@@ -22,12 +22,13 @@ typedef struct Memory {
 } Memory;
 
 static bool is_buffer(const IrType *type) {
-    return type->kind == IR_TENSOR && type->rank > 0;
+    return type->kind == IR_PATTERN || (type->kind == IR_TENSOR && type->rank > 0);
 }
 
 /* The node whose buffer a tensor value lives in. */
 static IrNode *owner_of(IrNode *node) {
-    while (op_is_view(node->op) || node->op == OP_check_true || node->op == OP_after)
+    while (op_is_view(node->op) || node->op == OP_check_true || node->op == OP_after ||
+           node->op == OP_pattern_part)
         node = node->operands[node->op == OP_check_true];
     return node;
 }
@@ -45,7 +46,8 @@ static bool is_owned(const IrNode *node) {
                node->region == node->region->owner->regions[node->region->owner->op == OP_while];
     return node->op == OP_launch || node->op == OP_if || node->op == OP_for || node->op == OP_while ||
            node->op == OP_result || node->op == OP_retain || node->op == OP_check_index ||
-           node->op == OP_concat || op_info[node->op].class == CLASS_CALL;
+           node->op == OP_concat || op_info[node->op].class == CLASS_CALL ||
+           (op_info[node->op].class == CLASS_PATTERN && node->op != OP_pattern_part);
 }
 
 /* ---- last uses --------------------------------------------------------------------------------------------

@@ -40,6 +40,16 @@ static IrNode *promote_reduction(IrBuilder *b, const IrNode *old, IrNode *x) {
     return ir_cast(b, wide, result);
 }
 
+static IrNode *promote_segment(IrBuilder *b, const IrNode *old, IrNode *const *operands) {
+    Dtype accumulator = (Dtype)old->attributes[0], result = ir_dtype(old);
+    if (!is_half(ir_dtype(operands[0])) && !is_half(result) && !is_half(accumulator))
+        return NULL;
+    IrNode *wide =
+        ir_segment(b, (Op)old->attributes[1], widen(b, operands[0]), operands[1], (IrSide)old->attributes[2],
+                   dtype_info[accumulator].compute, dtype_info[result].compute);
+    return ir_cast(b, wide, result);
+}
+
 static IrNode *promote_cast(IrBuilder *b, IrNode *x, Dtype to) {
     Dtype from = ir_dtype(x);
     bool through_f32 = is_half(from)
@@ -54,6 +64,8 @@ static IrNode *promote_rule(IrRewrite *rewrite, const IrNode *old, IrNode *const
         return promote_elementwise(b, old, operands);
     if (op_is_reduction(old->op))
         return promote_reduction(b, old, operands[0]);
+    if (old->op == OP_segment)
+        return promote_segment(b, old, operands);
     if (old->op == OP_variable || old->op == OP_stop_gradient)
         return operands[0];
     return old->op == OP_cast ? promote_cast(b, operands[0], ir_dtype(old)) : NULL;

@@ -11,8 +11,8 @@
 
 bool schedule_is_strided(const IrNode *tensor) {
     const IrFunction *function = tensor->region->function;
-    return tensor->op == OP_param && !tensor->region->parent && function->parameter_contiguous &&
-           !function->parameter_contiguous[tensor->attributes[0]];
+    return tensor->op == OP_param && tensor->types[0].kind == IR_TENSOR && !tensor->region->parent &&
+           function->parameter_contiguous && !function->parameter_contiguous[tensor->attributes[0]];
 }
 
 /* Named after its last operation, for people. */
@@ -35,11 +35,17 @@ KernelArray *schedule_buffer(Lower *l, const char *name, Dtype dtype, bool is_ou
     return array;
 }
 
+static bool is_pattern(const IrNode *node) {
+    return node->types[0].kind == IR_PATTERN;
+}
+
 static void declare_inputs(Lower *l, IrNode *const *operands) {
     uint32_t count = l->region->parameters.count;
     l->inputs = ARENA_ARRAY(l->arena, KernelArray *, count);
     l->strides = arena_alloc_array(l->arena, count, sizeof *l->strides);
     for (uint32_t i = 0; i < count; i++) {
+        if (is_pattern(operands[i]))
+            continue; /* the arrays that are needed join the scalars */
         l->inputs[i] = schedule_buffer(l, "x", ir_dtype(l->region->parameters.items[i]), false);
         l->inputs[i]->is_pointwise = !schedule_is_strided(operands[i]);
     }
@@ -124,9 +130,12 @@ IrNode *schedule_host_part(IrRewrite *rewrite, const LowerScalar *scalar) {
     return ir_unary(&rewrite->builder, scalar->part ? OP_imag : OP_real, made);
 }
 
-/* The number of the parameter that an update starts from. */
+/* The number of the launch's operand that an update starts from. */
 static int64_t update_base(const IrRegion *region) {
-    return region->results.items[0]->operands[0]->attributes[0];
+    int64_t parameter = region->results.items[0]->operands[0]->attributes[0], number = 0;
+    for (int64_t i = 0; i < parameter; i++)
+        number += !is_pattern(region->parameters.items[i]);
+    return number;
 }
 
 static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const *operands, const Lower *l,
@@ -134,12 +143,18 @@ static IrNode *build_launch(IrRewrite *rewrite, const IrNode *old, IrNode *const
     Arena *arena = l->arena;
     VEC(IrNode *) all = {0};
     for (uint32_t i = 0; i < old->operand_count; i++)
-        vec_push(arena, &all, operands[i]);
+        if (!is_pattern(operands[i]))
+            vec_push(arena, &all, operands[i]);
     for (uint32_t i = 0; i < old->operand_count; i++)
         for (int64_t k = 0; l->strides[i][0] && k < ir_rank(operands[i]); k++)
             vec_push(arena, &all, schedule_stride_of(&rewrite->builder, operands[i], k));
-    for (uint32_t i = 0; i < l->scalars.count; i++)
-        vec_push(arena, &all, schedule_host_part(rewrite, &l->scalars.items[i]));
+    for (uint32_t i = 0; i < l->scalars.count; i++) {
+        const LowerScalar *scalar = &l->scalars.items[i];
+        IrNode *pattern = scalar->array ? operands[scalar->node->attributes[0]] : NULL;
+        vec_push(arena, &all,
+                 pattern ? ir_pattern_part(&rewrite->builder, pattern, (IrPart)scalar->part)
+                         : schedule_host_part(rewrite, scalar));
+    }
     IrType type = old->types[0];
     IrNode *dims[IR_MAX_RANK];
     for (uint32_t k = 0; k < type.rank; k++)
@@ -169,6 +184,7 @@ static IrNode *schedule_node(IrRewrite *rewrite, const IrNode *old, IrNode *cons
     l.space = fuse_space(l.region);
     l.uses = ARENA_ARRAY(l.arena, uint32_t, l.region->function->node_count);
     l.reduced = ARENA_ARRAY(l.arena, KernelVariable *, l.region->function->node_count);
+    l.segments = ARENA_ARRAY(l.arena, LowerSegment, l.region->function->node_count);
     schedule_count_uses(&l, l.region);
     declare_inputs(&l, operands);
     lower_open(&l, &l.kernel->body, NULL);

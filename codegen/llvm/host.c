@@ -319,6 +319,9 @@ static void lower_node(Host *host, const IrNode *node) {
     case CLASS_CALL:
         host_library(host, node);
         return;
+    case CLASS_PATTERN:
+        host_pattern(host, node);
+        return;
     case CLASS_CONTROL:
         lower_control(host, node);
         return;
@@ -442,7 +445,7 @@ static void lower_body(Host *host) {
     LLVMBuilderRef here = host->build.builder;
     host->build.builder = host->entry;
     for (uint32_t i = 0; i < body->parameters.count; i++)
-        if (body->parameters.items[i]->types[0].kind == IR_TENSOR)
+        if (body->parameters.items[i]->types[0].kind != IR_TOKEN)
             bind_parameter(host, body->parameters.items[i], i,
                            function->parameter_contiguous && function->parameter_contiguous[i]);
         else
@@ -451,7 +454,7 @@ static void lower_body(Host *host) {
     host_region(host, body);
     uint32_t count = 0;
     for (uint32_t i = 0; i < body->results.count && !host->message; i++)
-        if (body->results.items[i]->types[0].kind == IR_TENSOR)
+        if (body->results.items[i]->types[0].kind != IR_TOKEN)
             host_return(host, body->results.items[i], count++);
     finish_frame(host, count);
 }

@@ -10,6 +10,7 @@
  *   host.c          the function's frame, scalars, ownership of buffers
  *   host_view.c     tensors and views of them
  *   host_call.c     allocation, launches, library calls, print, checks
+ *   host_pattern.c  sparse patterns
  *   host_control.c  if, for, while
  *   host_profile.c  clocks around kernels and calls, for --profile only
  *
@@ -158,6 +159,9 @@ void host_library(Host *host, const IrNode *node);
 void host_print(Host *host, const IrNode *node);
 void host_check(Host *host, const IrNode *node);
 void host_return(Host *host, const IrNode *node, uint32_t index);
+
+/* host_pattern.c */
+void host_pattern(Host *host, const IrNode *node);
 
 /* host_profile.c */
 typedef struct HostClock {

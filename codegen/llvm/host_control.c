@@ -9,7 +9,7 @@ typedef struct Edge {
 } Edge;
 
 static bool is_tensor(const IrNode *node) {
-    return node->types[0].kind == IR_TENSOR && node->types[0].rank > 0;
+    return node->types[0].kind == IR_PATTERN || (node->types[0].kind == IR_TENSOR && node->types[0].rank > 0);
 }
 
 static bool is_token(const IrNode *node) {

@@ -74,9 +74,9 @@ static int32_t table_slot(KeyWalk *walk, uint64_t value) {
 static void add_reference(KeyWalk *walk, const IrNode *node);
 
 static void add_type(KeyWalk *walk, const IrType *type) {
-    uint32_t head[3] = {type->kind, type->dtype, type->rank};
+    uint32_t head[] = {type->kind, type->dtype, type->rank, type->order};
     digest_add(&walk->digester, head, sizeof head);
-    for (uint32_t k = 0; type->kind == IR_TENSOR && k < type->rank; k++)
+    for (uint32_t k = 0; type->kind != IR_TOKEN && k < type->rank; k++)
         add_reference(walk, type->dims[k]);
 }
 
@@ -120,7 +120,8 @@ static bool needs_span(const IrNode *node) {
     case OP_print:
         return true;
     default:
-        return op_info[node->op].class == CLASS_CALL || op_is_view(node->op) || ir_can_fail(node->op);
+        return op_info[node->op].class == CLASS_CALL || op_info[node->op].class == CLASS_PATTERN ||
+               op_is_view(node->op) || ir_can_fail(node->op);
     }
 }
 
