@@ -13,7 +13,7 @@
 #include "ir/number.h"
 #include "passes/lower.h"
 
-enum { TILE_BYTES = 256 }; /* of accumulators: four of the widest registers */
+enum { TILE_BYTES = 512 }; /* of accumulators: eight of the widest registers */
 
 typedef VEC(const IrNode *) NodeList;
 

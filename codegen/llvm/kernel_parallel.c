@@ -126,6 +126,28 @@ static LLVMValueRef chunk_count(Emit *e, const KernelArray *indptr, LLVMValueRef
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
 
+static bool mentions(const KernelExpr *expr, const KernelVariable *variable) {
+    bool found = expr->kind == KERNEL_USE && expr->variable == variable;
+    for (uint32_t i = 0; !found && i < expr->count; i++)
+        found = mentions(expr->operands[i], variable);
+    return found;
+}
+
+/* How many statements at the start of a loop's body allocate memory of the same size in every iteration: their
+ * contents are undefined at first, so one allocation serves all iterations of a chunk. */
+static uint32_t common_allocations(const KernelStatement *s) {
+    uint32_t count = 0;
+    for (; count < s->body.statements.count; count++) {
+        const KernelStatement *alloc = s->body.statements.items[count];
+        if (alloc->kind != KERNEL_ALLOC)
+            break;
+        for (uint32_t k = 0; k < alloc->array->rank; k++)
+            if (mentions(alloc->array->shape[k], s->variable))
+                return count;
+    }
+    return count;
+}
+
 /* The body function's own loop, from iteration (or chunk) parameter 1 to parameter 2. */
 static void emit_range(Emit *body, const KernelStatement *s, LLVMValueRef begin, LLVMValueRef end,
                        LLVMValueRef step) {
@@ -137,11 +159,16 @@ static void emit_range(Emit *body, const KernelStatement *s, LLVMValueRef begin,
         last = find_row(body, s->balance, begin, end, emit_mul(body, last, work));
         first = from;
     }
+    uint32_t allocations = common_allocations(s), scratch = body->scratch.count;
+    for (uint32_t i = 0; i < allocations; i++)
+        emit_alloc(body, s->body.statements.items[i]);
+    KernelBlock rest = {{s->body.statements.items + allocations, s->body.statements.count - allocations, 0}};
     Loop loop = emit_loop_begin(body, first, last, emit_i64(body, 1));
     LLVMValueRef index = s->balance ? loop.index : emit_add(body, begin, emit_mul(body, loop.index, step));
     body->variables[s->variable->id] = (Binding){.value = index};
-    emit_block(body, &s->body);
+    emit_block(body, &rest);
     emit_loop_end(body, &loop);
+    emit_release_from(body, scratch);
 }
 
 static LLVMValueRef emit_body(Emit *e, const KernelStatement *s, Capture *capture, const bool *used) {
