@@ -256,6 +256,9 @@ static IrNode *fold_view(IrBuilder *b, const IrNodeSpec *spec) {
 
 IrNode *ir_fold(IrBuilder *b, const IrNodeSpec *spec) {
     int64_t value;
+    IrNode *at_ends = ir_fold_spread(b, spec);
+    if (at_ends)
+        return at_ends;
     if (op_is_view(spec->op))
         return fold_view(b, spec);
     if (is_index_arithmetic(spec))

@@ -13,6 +13,8 @@ IrNode *ir_node_create(IrBuilder *b, const IrNodeSpec *spec);
 
 /* The simpler equal value of a pure node about to be built, or NULL. */
 IrNode *ir_fold(IrBuilder *b, const IrNodeSpec *spec);
+/* fold_spread.c: the node with its work done at the ends of edges, or NULL. */
+IrNode *ir_fold_spread(IrBuilder *b, const IrNodeSpec *spec);
 /* Gives a scalar integer node its value at this call when its operands' values are known. */
 void ir_fold_hint(IrNode *node);
 
