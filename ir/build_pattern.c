@@ -190,8 +190,17 @@ IrNode *ir_pattern_locate(IrBuilder *b, IrNode *x, IrNode *rows, IrNode *columns
     return build(b, OP_pattern_locate, (IrNode *[]){x, rows, columns}, 3, NULL, 0, &type, 1);
 }
 
+/* What the runtime multiplies in: integers wrap in 64 bits as they do in their own, halves go through f32. */
+static Dtype product_dtype(Dtype dtype) {
+    if (dtype_kind(dtype) == KIND_FLOAT)
+        return dtype_info[dtype].compute;
+    return dtype_is_complex(dtype) ? dtype : DTYPE_i64;
+}
+
 IrNode *ir_sparse_product(IrBuilder *b, IrNode *x, IrNode *x_values, IrNode *y, IrNode *y_values, IrNode *z) {
     IrNode *count = ir_pattern_count(z);
-    IrType type = tensor_of(ir_dtype(x_values), 1, &count);
-    return build(b, OP_sparse_product, (IrNode *[]){x, x_values, y, y_values, z}, 5, NULL, 0, &type, 1);
+    Dtype dtype = ir_dtype(x_values), wide = product_dtype(dtype);
+    IrType type = tensor_of(wide, 1, &count);
+    IrNode *operands[] = {x, ir_cast(b, x_values, wide), y, ir_cast(b, y_values, wide), z};
+    return ir_cast(b, build(b, OP_sparse_product, operands, 5, NULL, 0, &type, 1), dtype);
 }

@@ -126,6 +126,8 @@ void host_pattern(Host *host, const IrNode *node) {
         add(&call, host_const_i64(host, node->types[0].order));
     if (node->op == OP_pattern_make)
         add(&call, host_const_i64(host, node->attributes[0]));
+    if (node->op == OP_pattern_make)
+        add(&call, host_const_i64(host, ir_dtype(node)));
     if (node->types[0].kind == IR_PATTERN)
         lower_made(&call);
     else

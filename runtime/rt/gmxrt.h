@@ -192,7 +192,8 @@ int32_t gmxrt_nonzero(gmxrt_ctx *ctx, const gmxrt_view *mask, const gmxrt_view *
  * It lives in a gmxrt_buffer whose `data` is the gmxrt_pattern: references to the buffer own it.  Wrapped in
  * a gmxrt_tensor it has the index dtype, rank 3 and the shape [rows, columns, count].
  *
- * `index` is DTYPE_i32 where rows, columns and count are below 2^31, else DTYPE_i64. */
+ * `index` is i32, or i64 where its maker asked for that: with i32, rows, columns and count are below 2^31,
+ * and E0306 says where they would not be.  What is made of a pattern has the same `index`. */
 enum {
 #define ORDER(name, ...) GMXRT_ORDER_##name,
 #include "ir/formats.def"
@@ -222,10 +223,10 @@ int32_t gmxrt_pattern_part(gmxrt_ctx *ctx, gmxrt_pattern *pattern, int64_t part,
  * contiguous i64; all are untouched on failure.  Patterns may be the same object. */
 
 /* The pattern with an entry at each (rows[k], columns[k]) (i64 or i32 [e], any strides); map[k], of [e]: the
- * place of entry k in the order.  E0302 if one is out of range. */
+ * place of entry k in the order.  index: i32 or i64.  E0302 if one is out of range. */
 int32_t gmxrt_pattern_make(gmxrt_ctx *ctx, const gmxrt_view *rows, const gmxrt_view *columns,
                            int64_t row_count, int64_t column_count, int64_t order, int64_t repeats,
-                           gmxrt_buffer **pattern, gmxrt_buffer **map, uint64_t span);
+                           int64_t index, gmxrt_buffer **pattern, gmxrt_buffer **map, uint64_t span);
 /* Rows and columns change places; values keep theirs, so that ROWS becomes COLUMNS.  Shares every array. */
 int32_t gmxrt_pattern_transpose(gmxrt_ctx *ctx, gmxrt_pattern *x, gmxrt_buffer **pattern, uint64_t span);
 /* The same entries in another order (ROWS or COLUMNS): entry p of the result is entry places[p] of x (its
