@@ -133,8 +133,8 @@ static bool mentions(const KernelExpr *expr, const KernelVariable *variable) {
     return found;
 }
 
-/* How many statements at the start of a loop's body allocate memory of the same size in every iteration: their
- * contents are undefined at first, so one allocation serves all iterations of a chunk. */
+/* How many statements at the start of a loop's body allocate memory of the same size in every iteration:
+ * their contents are undefined at first, so one allocation serves all iterations of a chunk. */
 static uint32_t common_allocations(const KernelStatement *s) {
     uint32_t count = 0;
     for (; count < s->body.statements.count; count++) {
