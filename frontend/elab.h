@@ -162,6 +162,8 @@ const char *elab_origin(Elaborator *e, const AstNode *node); /* "`x` (file:line)
 /* "the inner sizes 784 and 32 differ: 784 comes from `x` (model.gmx:3), 32 from `w` (model.gmx:4)" */
 const char *elab_sizes_note(Elaborator *e, const char *what, const IrNode *left, const AstNode *left_node,
                             const IrNode *right, const AstNode *right_node);
+/* As it is written: `+` for add. */
+const char *elab_spelling(Op op);
 void elab_shape_error(Elaborator *e, Span span, const char *name, const Value *values,
                       const OperandInfo *infos, uint32_t count, const char *note);
 

@@ -1,5 +1,5 @@
 /* Expressions: literals, operators, arrays, and the dispatch over all kinds. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 static Value elab_literal(Elaborator *e, const AstNode *node) {
     union {
@@ -282,6 +282,8 @@ static bool matmul_operands(Elaborator *e, const Value *values, const OperandInf
 }
 
 Value elab_matmul(Elaborator *e, Value left, Value right, const OperandInfo *infos, Span span) {
+    if (value_is_on_pattern(left) || value_is_on_pattern(right))
+        return elab_sparse_matmul(e, left, right, infos, span);
     Value values[2] = {elab_node(e, left), elab_node(e, right)};
     IrNode *sides[2];
     Dtype dtype;

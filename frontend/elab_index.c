@@ -2,6 +2,7 @@
  * tensors.
  */
 #include "frontend/elab_index.h"
+#include "frontend/elab_sparse.h"
 
 static IrNode *int_node(Elaborator *e, int64_t value) {
     return ir_const_i64(&e->b, value);
@@ -50,6 +51,8 @@ bool elab_find_field(Elaborator *e, Value base, Name name, Value *out) {
         return elab_record_field(e, base.tuple, name, out);
     if (base.kind == VALUE_LAYER)
         return elab_layer_member(e, base, name, out);
+    if (value_is_on_pattern(base))
+        return elab_sparse_field(e, base, name, out);
     if (!elab_dtype_of(base, &dtype) || !elab_rank_of(base, &rank))
         return false;
     if (name_is(name, "shape"))

@@ -1,5 +1,6 @@
 /* Builtins that compute: elementwise ops, reductions, `where`, and the library calls of linear algebra. */
 #include "frontend/elab_builtin.h"
+#include "frontend/elab_sparse.h"
 
 Value builtin_elementwise(Elaborator *e, BuiltinCall *call) {
     OperandInfo infos[3];
@@ -128,6 +129,8 @@ bool elab_has_no_identity(Op op) {
 Value elab_reduce(Elaborator *e, Op op, Value value, Value axis, bool keepdims, const Dtype *dtype, Span span,
                   Span axis_span) {
     uint32_t axes[IR_MAX_RANK], count;
+    if (value_is_on_pattern(value))
+        return elab_sparse_reduce(e, op, value, axis, keepdims, dtype, span, axis_span);
     Value tensor = elab_node(e, value);
     IrNode *x = tensor.node;
     if (!elab_axes(e, axis, ir_rank(x), axis_span, axes, &count))
@@ -161,7 +164,7 @@ Value builtin_reduce(Elaborator *e, BuiltinCall *call) {
     bool keepdims, takes_dtype = op == OP_sum || op == OP_prod;
     Dtype dtype = DTYPE_f64;
     const char *what = arena_format(e->arena, "the argument of `%s`", call->builtin->name);
-    Value x = builtin_tensor(e, call, 0, what);
+    Value x = value_is_on_pattern(call->values[0]) ? call->values[0] : builtin_tensor(e, call, 0, what);
     if (value_is(x, VALUE_POISON) ||
         !elab_bool_argument(e, call->values[2], call->spans[2], "keepdims", &keepdims))
         return elab_poison();
@@ -190,6 +193,11 @@ Value builtin_mean(Elaborator *e, BuiltinCall *call) {
     bool keepdims;
     uint32_t axes[IR_MAX_RANK], count;
     Dtype result;
+    if (value_is_on_pattern(call->values[0]) && value_is(call->values[3], VALUE_NONE))
+        return elab_bool_argument(e, call->values[2], call->spans[2], "keepdims", &keepdims)
+                   ? elab_sparse_mean(e, call->values[0], call->values[1], keepdims, call->span,
+                                      call->given[1] ? call->spans[1] : call->span)
+                   : elab_poison();
     Value x = builtin_tensor(e, call, 0, "the argument of `mean`");
     if (value_is(x, VALUE_POISON) ||
         !elab_bool_argument(e, call->values[2], call->spans[2], "keepdims", &keepdims))

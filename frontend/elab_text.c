@@ -3,6 +3,7 @@
  * A VALUE_TEXT keeps its values; they are formatted when it is printed.  Values are immutable, so nobody can
  * tell, and no string lives in compiled code. */
 #include "frontend/elab_text.h"
+#include "frontend/elab_sparse.h"
 
 enum { LAST_MARK = 5, HOLES_MAX = 255 }; /* bytes up to LAST_MARK are marks of gmxrt_print's templates */
 
@@ -58,6 +59,41 @@ static void add_record(TextBuilder *t, const ValueTuple *record, Span span) {
         text_builder_add_value(t, record->items[i], NULL, 0, span);
     }
     text_builder_add(t, ")", 1);
+}
+
+static void add_line(TextBuilder *t, const char *name, IrNode *tensor, Span span) {
+    text_builder_add(t, name, strlen(name));
+    text_builder_add_value(t, value_tensor(tensor), NULL, 0, span);
+}
+
+/* A line that says what it is, then where the entries are and what they hold. */
+static void add_on_pattern(TextBuilder *t, Value value, Span span) {
+    Elaborator *e = t->e;
+    Entries entries = elab_entries(e, value);
+    const IrType *type = ir_type(entries.pattern);
+    static const char *const formats[] = {
+#define ORDER(name, format, doc) #format,
+#include "ir/formats.def"
+    };
+    if (value.kind == VALUE_EDGES) {
+        text_builder_add_value(t, value_tensor(entries.values), NULL, 0, span);
+        return;
+    }
+    if (value.kind == VALUE_GRAPH) {
+        add_line(t, "graph of ", type->dims[0], span);
+        add_line(t, " nodes and ", type->dims[2], span);
+        add_line(t, " edges\nsrc ", elab_ends(e, entries.pattern, IR_SIDE_ROWS), span);
+        add_line(t, "\ndst ", elab_ends(e, entries.pattern, IR_SIDE_COLUMNS), span);
+        return;
+    }
+    const char *head = arena_format(e->arena, "sparse %s[", dtype_name(ir_dtype(entries.values)));
+    add_line(t, head, type->dims[0], span);
+    add_line(t, ", ", type->dims[1], span);
+    add_line(t, "], ", type->dims[2], span);
+    const char *tail = arena_format(e->arena, " stored (%s)\nrows    ", formats[type->order]);
+    add_line(t, tail, elab_ends(e, entries.pattern, IR_SIDE_ROWS), span);
+    add_line(t, "\ncolumns ", elab_ends(e, entries.pattern, IR_SIDE_COLUMNS), span);
+    add_line(t, "\nvalues  ", entries.values, span);
 }
 
 /* ---- formats --------------------------------------------------------------------------------------------
@@ -180,6 +216,11 @@ void text_builder_add_value(TextBuilder *t, Value value, const char *spec, size_
     case VALUE_RECORD:
         add_record(t, value.tuple, span);
         return;
+    case VALUE_SPARSE:
+    case VALUE_EDGES:
+    case VALUE_GRAPH:
+        add_on_pattern(t, value, span);
+        return;
     case VALUE_LAYER:
         text_builder_add_value(t, elab_layer_table(t->e, value, span), NULL, 0, span);
         return;
@@ -281,6 +322,12 @@ static Value text_value(Elaborator *e, const TextPiece *pieces, uint32_t piece_c
     TextPieces *template = ARENA_NEW(e->arena, TextPieces);
     *template = (TextPieces){piece_count, pieces};
     return (Value){.kind = VALUE_TEXT, .tuple = elab_tuple_of(e, item_count, items), .pieces = template};
+}
+
+Value elab_shown_on_pattern(Elaborator *e, Value value, Span span) {
+    TextBuilder t = {.e = e};
+    add_on_pattern(&t, value, span);
+    return text_builder_value(&t);
 }
 
 Value text_builder_value(TextBuilder *t) {

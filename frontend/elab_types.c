@@ -1,5 +1,5 @@
 /* Values as typed nodes: what a value is, how it is named in messages, and conversions that lose nothing. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 Value elab_fail(Elaborator *e, DiagCode code, Span span, const char *format, ...) {
     va_list list;
@@ -57,6 +57,9 @@ bool elab_dtype_of(Value value, Dtype *out) {
         return *out = value.slot->dtype, true;
     case VALUE_CONSTANT:
         return *out = value.dtype, true;
+    case VALUE_SPARSE:
+    case VALUE_EDGES:
+        return elab_dtype_of(value.tuple->items[1], out);
     default:
         return false;
     }
@@ -212,6 +215,10 @@ const char *elab_type_text(Elaborator *e, Value value) {
         return record_text(e, value.tuple);
     case VALUE_LAYER:
         return elab_layer_text(e, value.tuple);
+    case VALUE_SPARSE:
+    case VALUE_EDGES:
+    case VALUE_GRAPH:
+        return elab_sparse_text(e, value);
     case VALUE_CLASS:
         return arena_format(e->sink->arena, "layer %s", value.layer->closure->name->text);
     case VALUE_NONE:
@@ -295,6 +302,8 @@ Value elab_promote_to(Elaborator *e, Value value, Dtype dtype, Span span) {
     if (value.kind == VALUE_CONSTANT && is_integer && !integer_fits((int64_t)value.bits, from, dtype))
         return elab_fail(e, DIAG_E0207, span, "%lld does not fit %s", (long long)value.bits,
                          dtype_name(dtype));
+    if (value_is_on_pattern(value))
+        return elab_sparse_cast(e, value, dtype);
     Value out = elab_node(e, value);
     out.node = elab_cast(e, out.node, dtype);
     return out;
@@ -471,7 +480,7 @@ bool elab_broadcast(Elaborator *e, IrNode **nodes, const OperandInfo *infos, uin
  */
 
 /* As users write it. */
-static const char *spelling(Op op) {
+const char *elab_spelling(Op op) {
     static const char *const spellings[OP_COUNT] = {
         [OP_add] = "+",           [OP_sub] = "-", [OP_mul] = "*",           [OP_div] = "/",
         [OP_floordiv] = "//",     [OP_mod] = "%", [OP_pow] = "^",           [OP_eq] = "==",
@@ -488,7 +497,7 @@ bool elab_takes_complex(Elaborator *e, Op op, Dtype dtype, Span span) {
         return true;
     bool orders = (op >= OP_lt && op <= OP_ge) || !op_is_elementwise(op);
     Diag *diag = diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for complex numbers (%s)",
-                            spelling(op), dtype_name(dtype));
+                            elab_spelling(op), dtype_name(dtype));
     if (orders || op == OP_minimum || op == OP_maximum)
         diag_note(e->sink, diag, "complex numbers have no order: use abs(x), real(x) or imag(x)");
     return false;
@@ -506,7 +515,7 @@ static bool elementwise_dtype(Elaborator *e, Op op, Dtype common, Span span, Dty
     case RULE_NUMBER:
         if (common != DTYPE_bool)
             return true;
-        diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", spelling(op));
+        diag_error(e->sink, DIAG_E0202, span, "`%s` is not defined for bool", elab_spelling(op));
         return false;
     case RULE_COUNT:
         *out = common == DTYPE_bool ? DTYPE_i8 : common;
@@ -598,6 +607,9 @@ Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const Operan
     uint32_t count = op_info[op].arity, first = op == OP_where;
     bool is_weak = true;
     Value folded;
+    for (uint32_t i = 0; i < count; i++)
+        if (value_is_on_pattern(operands[i]))
+            return elab_sparse_elementwise(e, op, operands, infos, span);
     for (uint32_t i = 0; i < count; i++) {
         if (value_is(operands[i], VALUE_POISON))
             return elab_poison();
@@ -624,7 +636,7 @@ Value elab_elementwise(Elaborator *e, Op op, const Value *operands, const Operan
     }
     elab_at(e, span);
     if ((count > 1 && !check_divisor(e, op, &nodes[1], span)) ||
-        !elab_broadcast(e, nodes, infos, count, span, spelling(op)))
+        !elab_broadcast(e, nodes, infos, count, span, elab_spelling(op)))
         return elab_poison();
     Value out = value_tensor(op == OP_pow && is_constant_two(operands[1])
                                  ? ir_binary(&e->b, OP_mul, nodes[0], nodes[0])

@@ -1,5 +1,5 @@
 /* Units: top-level statements become one IR function; globals live on as slots between units. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 Elaborator *elab_new(const ElabOptions *options) {
     Elaborator *e = ARENA_NEW(options->arena, Elaborator);
@@ -66,7 +66,11 @@ IrNode *elab_slot_node(Elaborator *e, ElabSlot *slot) {
     for (uint32_t k = 0; k < slot->rank; k++)
         sizes[k] = slot->is_known && (slot->shape[k] == 1 || slot->fixed_axes >> k & 1) ? slot->shape[k] : -1;
     IrBuilder b = {e->b.function, e->b.function->body, e->b.span, e->b.statement};
-    IrNode *node = ir_parameter(&b, slot->name, slot->dtype, slot->rank, NULL, sizes);
+    IrType type = {.kind = slot->is_pattern ? IR_PATTERN : IR_TENSOR,
+                   .dtype = slot->dtype,
+                   .rank = slot->rank,
+                   .order = slot->order};
+    IrNode *node = ir_parameter_of(&b, slot->name, &type, NULL, sizes);
     for (uint32_t k = 0; k < slot->rank; k++) {
         IrNode *extent = node->types[0].dims[k];
         if (slot->is_known && !ir_is_const(extent)) {
@@ -124,6 +128,8 @@ static ElabSlot *result_slot(Elaborator *e, IrNode *node, Name name) {
         if (unit->results.items[i].node == node)
             return unit->results.items[i].slot;
     ElabSlot *slot = elab_slot_new(e, name, ir_dtype(node), ir_rank(node));
+    slot->is_pattern = node->types[0].kind == IR_PATTERN;
+    slot->order = node->types[0].order;
     vec_push(unit->arena, &unit->results, ((ElabBinding){slot, node}));
     return slot;
 }
@@ -305,6 +311,8 @@ ElabOutcome elab_statement(Elaborator *e, const AstNode *node) {
     e->b.region = e->unit->function->body;
     if (value.kind == VALUE_LAYER && (e->options.show_values || e->options.is_interactive))
         value = elab_layer_table(e, value, node->span);
+    if (value_is_on_pattern(value) && (e->options.show_values || e->options.is_interactive))
+        value = elab_shown_on_pattern(e, value, node->span);
     outcome.has_effect = !elab_same_value(token, e->token->value) || e->unit->effects.count != effects;
     outcome.has_value = value.kind != VALUE_UNIT && value.kind != VALUE_POISON;
     outcome.ends_unit = e->unit->effects.count != effects;

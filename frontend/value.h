@@ -30,6 +30,9 @@ typedef enum ValueKind {
     VALUE_SEQUENCE, /* what `for` runs over item by item; see elab_sequence.c */
     VALUE_CLASS,    /* what `layer Name(…)` declares: a call of it makes an instance */
     VALUE_LAYER,    /* an instance: its members, with their names */
+    VALUE_SPARSE,   /* a sparse matrix: its pattern and its values; see elab_sparse.h */
+    VALUE_EDGES,    /* an edge tensor: a pattern and a tensor with a row per entry */
+    VALUE_GRAPH,    /* its pattern */
 } ValueKind;
 
 /* A run-time tensor between units.  The elaborator makes slots; the driver fills in what follows once the
@@ -39,7 +42,9 @@ typedef struct ElabSlot {
     Name name; /* of the variable it was made for, or NULL */
     Dtype dtype;
     uint32_t rank;
-    bool is_known; /* shape and is_contiguous hold; false while the unit did not run (gmx check) */
+    bool is_pattern; /* of IR_PATTERN: dtype is that of its indices, shape its three extents */
+    IrOrder order;   /* of a pattern */
+    bool is_known;   /* shape and is_contiguous hold; false while the unit did not run (gmx check) */
     bool is_contiguous;
     int64_t shape[IR_MAX_RANK];
     uint32_t fixed_axes; /* bits: code made for this slot may take shape[k] as a constant */
@@ -130,7 +135,8 @@ static inline Value value_weak(IrNode *node) {
 static inline bool value_has_items(Value value) {
     return value.kind == VALUE_TUPLE || value.kind == VALUE_RECORD || value.kind == VALUE_RANGE ||
            value.kind == VALUE_TEXT || value.kind == VALUE_MAPPED || value.kind == VALUE_LAYER ||
-           value.kind == VALUE_SEQUENCE;
+           value.kind == VALUE_SEQUENCE || value.kind == VALUE_SPARSE || value.kind == VALUE_EDGES ||
+           value.kind == VALUE_GRAPH;
 }
 static inline bool value_is_text(Value value) {
     return value.kind == VALUE_STRING || value.kind == VALUE_TEXT;
