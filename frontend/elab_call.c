@@ -1,5 +1,5 @@
 /* Calls: arguments, functions expanded in place, conversions, and dispatch to the library. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 /* Which parameter an argument is for: -1 after reporting. */
 static int find_parameter(Elaborator *e, AstList parameters, const Argument *argument, uint32_t position,
@@ -132,13 +132,16 @@ static Value with_checks(Elaborator *e, Value value, uint32_t first) {
     bool *reached = ARENA_ARRAY(e->unit->arena, bool, e->b.function->node_count), changes = false;
     for (uint32_t i = 0; i < leaves.count; i++)
         reach(reached, leaves.items[i]);
-    for (uint32_t i = first; i < e->checks.count && leaves.count; i++) {
+    uint32_t held = 0; /* by a tensor: a pattern cannot hang on a check */
+    while (held < leaves.count && leaves.items[held]->types[0].kind != IR_TENSOR)
+        held++;
+    for (uint32_t i = first; i < e->checks.count && held < leaves.count; i++) {
         IrNode *check = e->checks.items[i];
         if (reached[check->id])
             continue;
         e->b.span = check->span;
         IrNode *holds = ir_binary(&e->b, OP_ge, check, ir_const_i64(&e->b, 0));
-        leaves.items[0] = ir_check_true(&e->b, holds, leaves.items[0], DIAG_E0301, check->text);
+        leaves.items[held] = ir_check_true(&e->b, holds, leaves.items[held], DIAG_E0301, check->text);
         changes = true;
     }
     return changes ? elab_rebuild(e, form, leaves.items, &next) : value;
@@ -171,6 +174,8 @@ Value elab_call_closure(Elaborator *e, Closure *closure, Argument *arguments, ui
         elab_layer_leave(e, closure, layer);
         e->call_depth--;
         e->frame = frame.parent;
+        if (closure->is_library && !(frame.parent && frame.parent->closure->is_library))
+            value = elab_check_zeros(e, value, closure->name, span);
         value = with_checks(e, value, first_check);
         elab_note_calls(e, first_diag, closure, span);
     }
@@ -191,6 +196,8 @@ Value elab_convert(Elaborator *e, Value value, Dtype dtype, Span span, const cha
             infos[i].span = span;
         value = elab_array_of(e, value.tuple->items, infos, value.tuple->count, span);
     }
+    if (value.kind == VALUE_SPARSE || value.kind == VALUE_EDGES)
+        return elab_sparse_cast(e, value, dtype);
     bool was_constant = value.kind == VALUE_CONSTANT;
     value = elab_tensor(e, value, span, what);
     if (value_is(value, VALUE_POISON))

@@ -1,8 +1,9 @@
 /* Sparse matrices, graphs and edge tensors: values of two or of one item, of which the first is a pattern.
  *
- *   SPARSE   (pattern, values [count])        a matrix: what is not an entry is zero
- *   EDGES    (pattern, tensor [count, ...])   a value or a row per entry of a graph or a sparse matrix
- *   GRAPH    (pattern,)                       rows are sources, columns destinations
+ *   SPARSE   (pattern, values [count])        a matrix: what is not an entry is zero; or, inside a function
+ * of the (pattern, values, constant)      library, which gets rid of it again, that constant EDGES (pattern,
+ * tensor [count, ...])   a value or a row per entry of a graph or a sparse matrix GRAPH    (pattern,) rows
+ * are sources, columns destinations
  *
  * Below the front end there are none of these: everything on them is IR on the tensors and the pattern. */
 #ifndef GMX_FRONTEND_ELAB_SPARSE_H
@@ -39,6 +40,8 @@ Value elab_sparse_matmul(Elaborator *e, Value left, Value right, const OperandIn
 Value elab_sparse_reduce(Elaborator *e, Op op, Value value, Value axis, bool keepdims, const Dtype *dtype,
                          Span span, Span axis_span);
 Value elab_sparse_mean(Elaborator *e, Value value, Value axis, bool keepdims, Span span, Span axis_span);
+/* What a function of the library gives: an error if its zeros are something else. */
+Value elab_check_zeros(Elaborator *e, Value value, Name function, Span span);
 /* The value with its tensor converted. */
 Value elab_sparse_cast(Elaborator *e, Value value, Dtype dtype);
 

@@ -1,10 +1,12 @@
 /* Operations on sparse matrices and edge tensors: the pattern of the result follows from the operation's zero
  * rule, its values from an operation on tensors of entries. */
 #include "frontend/elab_sparse.h"
+#include "ir/number.h"
+#include <math.h>
 
 enum { OPERANDS = 3 };
 
-static Value fills(Elaborator *e, Op op, Value sparse, Span span) {
+static Value fills(Elaborator *e, const char *what, Value sparse, Span span) {
     Value rows, columns;
     const char *size = "";
     Name shape = elab_intern(e, "shape");
@@ -14,8 +16,8 @@ static Value fills(Elaborator *e, Op op, Value sparse, Span span) {
         IrNode *n = elab_node(e, rows).node, *m = elab_node(e, columns).node;
         size = arena_format(e->sink->arena, "%s x %s", elab_extent_text(e, n), elab_extent_text(e, m));
     }
-    Diag *diag = diag_error(e->sink, DIAG_E0213, span, "`%s` would fill the %s zeros of %s",
-                            elab_spelling(op), size, elab_type_text(e, sparse));
+    Diag *diag = diag_error(e->sink, DIAG_E0213, span, "`%s` would fill the %s zeros of %s", what, size,
+                            elab_type_text(e, sparse));
     diag_note(e->sink, diag,
               "dense(a) makes a dense matrix of it; nonzeros(a, fn(v) = …) changes the entries alone");
     return elab_poison();
@@ -65,23 +67,101 @@ static Value edge_elementwise(Elaborator *e, Op op, const Value *operands, uint3
 /* ---- sparse matrices ------------------------------------------------------------------------------------
  */
 
-/* f(0, …) with the constants among the operands; false where one is not known. */
-static bool is_zero_at_zero(Elaborator *e, Op op, const Value *operands, uint32_t count) {
-    Value at[OPERANDS], made;
-    for (uint32_t i = 0; i < count; i++) {
-        Dtype dtype;
-        at[i] = operands[i];
-        if (operands[i].kind == VALUE_SPARSE && elab_dtype_of(operands[i], &dtype))
-            at[i] = elab_constant(dtype, 0, false);
-        else if (operands[i].kind != VALUE_CONSTANT)
-            return false;
+/* What stands where there is no entry. */
+static double zeros_of(Value sparse) {
+    union {
+        uint64_t bits;
+        double number;
+    } constant = {.bits = sparse.tuple->count > 2 ? sparse.tuple->items[2].bits : 0};
+    return constant.number;
+}
+
+static bool constant_number(Value value, double *out) {
+    if (value.kind == VALUE_SPARSE)
+        return *out = zeros_of(value), true;
+    if (value.kind == VALUE_CONSTANT)
+        *out = number_value(value.dtype, value.bits);
+    return value.kind == VALUE_CONSTANT && !dtype_is_complex(value.dtype);
+}
+
+/* The operation on numbers; false where nobody needed it yet. */
+static bool evaluate(Op op, double a, double b, double c, double *out) {
+    switch (op) {
+#define CASE(name, value)                                                                                    \
+    case OP_##name:                                                                                          \
+        return *out = (value), true;
+        CASE(add, a + b)
+        CASE(sub, a - b)
+        CASE(mul, a * b)
+        CASE(div, a / b)
+        CASE(pow, pow(a, b))
+        CASE(minimum, isnan(a) || a < b ? a : b)
+        CASE(maximum, isnan(a) || a > b ? a : b)
+        CASE(eq, a == b)
+        CASE(ne, a != b)
+        CASE(lt, a < b)
+        CASE(le, a <= b)
+        CASE(gt, a > b)
+        CASE(ge, a >= b)
+        CASE(logical_and, a != 0 && b != 0)
+        CASE(logical_or, a != 0 || b != 0)
+        CASE(logical_not, a == 0)
+        CASE(where, a != 0 ? b : c)
+        CASE(fma, a * b + c)
+        CASE(neg, -a)
+        CASE(abs, fabs(a))
+        CASE(sign, (a > 0) - (a < 0))
+        CASE(floor, floor(a))
+        CASE(ceil, ceil(a))
+        CASE(round, rint(a))
+        CASE(trunc, trunc(a))
+        CASE(sqrt, sqrt(a))
+        CASE(exp, exp(a))
+        CASE(exp2, exp2(a))
+        CASE(expm1, expm1(a))
+        CASE(log, log(a))
+        CASE(log1p, log1p(a))
+        CASE(sin, sin(a))
+        CASE(cos, cos(a))
+        CASE(tanh, tanh(a))
+        CASE(erf, erf(a))
+        CASE(erfc, erfc(a))
+#undef CASE
+    default:
+        return false;
     }
-    OperandInfo infos[OPERANDS] = {{{0}, NULL}};
-    made = elab_elementwise(e, op, at, infos, (Span){0});
-    if (made.kind == VALUE_CONSTANT)
-        return (made.bits & ~((uint64_t)dtype_is_float(made.dtype)
-                              << (dtype_info[made.dtype].bytes * 8 - 1))) == 0; /* -0 is zero */
-    return made.kind == VALUE_TENSOR && ir_is_const(made.node) && ir_const_as_double(made.node) == 0;
+}
+
+/* What the operation makes of the zeros, where that is known now. */
+static bool zeros_become(Op op, const Value *operands, uint32_t count, double *out) {
+    double at[OPERANDS] = {0};
+    for (uint32_t i = 0; i < count; i++)
+        if (!constant_number(operands[i], &at[i]))
+            return false;
+    return evaluate(op, at[0], at[1], at[2], out);
+}
+
+static bool is_in_library(const Elaborator *e) {
+    return e->frame && e->frame->closure->is_library;
+}
+
+static Value with_zeros_as(Elaborator *e, Value sparse, double number) {
+    union {
+        double number;
+        uint64_t bits;
+    } constant = {.number = number};
+    if (sparse.kind != VALUE_SPARSE || number == 0)
+        return sparse;
+    ValueTuple *tuple = elab_tuple(e, 3);
+    memcpy(tuple->items, sparse.tuple->items, 2 * sizeof *tuple->items);
+    tuple->items[2] = elab_constant(DTYPE_f64, constant.bits, false);
+    return (Value){.kind = VALUE_SPARSE, .tuple = tuple};
+}
+
+Value elab_check_zeros(Elaborator *e, Value value, Name function, Span span) {
+    if (value.kind != VALUE_SPARSE || value.tuple->count < 3)
+        return value;
+    return fills(e, function ? function->text : "the function", value, span);
 }
 
 /* What a dense operand [n, m], or one that broadcasts to it, has at the entries. */
@@ -186,7 +266,7 @@ static Value with_dense(Elaborator *e, Op op, const Value *operands, const Opera
     uint32_t at = operands[0].kind == VALUE_SPARSE ? 0 : 1;
     ZeroRule rule = op_info[op].zero;
     if (rule != ZERO_MEET && !(rule == ZERO_LEFT && at == 0))
-        return fills(e, op, operands[at], span);
+        return fills(e, elab_spelling(op), operands[at], span);
     Entries a = elab_entries(e, operands[at]);
     Value values[2];
     values[at] = value_tensor(a.values);
@@ -194,6 +274,26 @@ static Value with_dense(Elaborator *e, Op op, const Value *operands, const Opera
     if (value_is(values[!at], VALUE_POISON))
         return values[!at];
     return on_pattern_of(e, a.pattern, elab_elementwise(e, op, values, infos, span));
+}
+
+static bool is_one_pattern(Elaborator *e, const Value *operands, uint32_t count) {
+    const IrNode *pattern = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (operands[i].kind != VALUE_SPARSE)
+            continue;
+        const IrNode *own = elab_entries(e, operands[i]).pattern;
+        if (pattern && own != pattern)
+            return false;
+        pattern = own;
+    }
+    return true;
+}
+
+static bool has_other_zeros(const Value *operands, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (operands[i].kind == VALUE_SPARSE && operands[i].tuple->count > 2)
+            return true;
+    return false;
 }
 
 Value elab_sparse_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos,
@@ -215,16 +315,25 @@ Value elab_sparse_elementwise(Elaborator *e, Op op, const Value *operands, const
             numbers += is_number(operands[i]);
     }
     ZeroRule rule = op_info[op].zero;
-    if (sparse + numbers == count && (sparse == 1 || count == 1)) {
+    if (sparse + numbers == count && is_one_pattern(e, operands, count)) {
+        double zeros = NAN;
+        bool is_known = zeros_become(op, operands, count, &zeros);
         bool keeps = count == 1
                          ? rule == ZERO_KEEPS
                          : rule == ZERO_MEET || (rule == ZERO_LEFT && operands[0].kind == VALUE_SPARSE);
-        if (!keeps && !is_zero_at_zero(e, op, operands, count))
-            return fills(e, op, *any, span);
-        return sparse_unary(e, op, operands, count, infos, span);
+        keeps = keeps && !has_other_zeros(operands, count);
+        if (keeps || (is_known && (zeros == 0 || is_in_library(e)))) {
+            Value made = sparse_unary(e, op, operands, count, infos, span);
+            return keeps ? made : with_zeros_as(e, made, zeros);
+        }
+        if (sparse == 1)
+            return fills(e, elab_spelling(op), *any, span);
     }
+    if (has_other_zeros(operands, count))
+        return fills(e, elab_spelling(op), *any, span);
     if (count == 2 && sparse == 2)
-        return rule == ZERO_FILLS ? fills(e, op, *any, span) : join(e, op, operands, infos, span);
+        return rule == ZERO_FILLS ? fills(e, elab_spelling(op), *any, span)
+                                  : join(e, op, operands, infos, span);
     if (count == 2)
         return with_dense(e, op, operands, infos, span);
     return elab_fail(e, DIAG_E0900, span,
