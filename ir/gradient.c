@@ -123,10 +123,10 @@ static bool is_marked(const Gradient *g, const bool *marks, const IrNode *node) 
     return node->id < g->count && marks[node->id];
 }
 
-/* Is one result of a node with regions computed from a marked value? */
+/* Is one of several results computed from a marked value? */
 static bool is_result_marked(const Gradient *g, const bool *marks, const IrNode *node, uint32_t i) {
-    if (node->op == OP_custom) {
-        for (uint32_t k = node->result_count; k < node->operand_count; k++)
+    if (node->op == OP_custom || !node->region_count) { /* none: the results of a pattern */
+        for (uint32_t k = node->op == OP_custom ? node->result_count : 0; k < node->operand_count; k++)
             if (is_marked(g, marks, node->operands[k]))
                 return true;
         return false;
