@@ -30,6 +30,13 @@ Value elab_on_pattern(Elaborator *e, ValueKind kind, IrNode *pattern, IrNode *va
     return (Value){.kind = kind, .tuple = tuple};
 }
 
+Value elab_sparse_of(Elaborator *e, Value pattern, Value values) {
+    ValueTuple *tuple = elab_tuple(e, 2);
+    tuple->items[0] = pattern;
+    tuple->items[1] = values;
+    return (Value){.kind = VALUE_SPARSE, .tuple = tuple};
+}
+
 IrNode *elab_ends(Elaborator *e, IrNode *pattern, IrSide side) {
     IrNode *part = ir_pattern_part(&e->b, pattern, side == IR_SIDE_ROWS ? IR_PART_ROWS : IR_PART_COLUMNS);
     return elab_cast(e, part, DTYPE_i64);

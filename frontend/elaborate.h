@@ -112,6 +112,8 @@ void elab_each_slot(Elaborator *e, ElabSlotVisit visit, void *context);
 ElabSlot *elab_random_slot(Elaborator *e, bool is_counter);
 void elab_set_random_slot(Elaborator *e, bool is_counter, ElabSlot *slot);
 /* A record of so many fields, all POISON yet, with names of its own to be filled in. */
+/* The sparse matrix of a pattern and its values. */
+Value elab_sparse_of(Elaborator *e, Value pattern, Value values);
 Value elab_record_new(Elaborator *e, uint32_t count, Name **names);
 /* Visits every name that an expression may begin with; every function of the library; every field that may
  * stand behind `value.`.  Some more than once. */

@@ -2,6 +2,7 @@
  * becomes the value of global names. */
 #include "frontend/unicode.h"
 #include "runtime/api/internal.h"
+#include "runtime/rt/mtx.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -301,6 +302,34 @@ static Value value_of_arrays(gmx_session *s, const gmxrt_arrays *arrays) {
     return record;
 }
 
+static Value slot_of_tensor(gmx_session *s, gmxrt_tensor *tensor, bool is_pattern) {
+    ElabSlot *slot = elab_slot_new(s->elaborator, NULL, (Dtype)tensor->dtype, (uint32_t)tensor->rank);
+    slot->is_pattern = is_pattern; /* order: ROWS */
+    gmxrt_tensor_retain(tensor);
+    session_set_tensor(s, slot, tensor);
+    return (Value){.kind = VALUE_SLOT, .slot = slot};
+}
+
+static Value value_of_matrix(gmx_session *s, const gmxrt_matrix *matrix) {
+    Value values = slot_of_tensor(s, matrix->values, false);
+    if (!matrix->pattern)
+        return values;
+    return elab_sparse_of(s->elaborator, slot_of_tensor(s, matrix->pattern, true), values);
+}
+
+static bool load_matrix(gmx_session *s, const char *path, Span span, Value *out) {
+    gmxrt_matrix matrix;
+    if (s->checking)
+        return true; /* the value is not known before it runs */
+    bool ok = gmxrt_matrix_load(s->ctx, path, &matrix, pack_span(span)) == 0;
+    session_collect_run_errors(s);
+    if (ok) {
+        *out = value_of_matrix(s, &matrix);
+        gmxrt_matrix_free(&matrix);
+    }
+    return ok;
+}
+
 static bool host_load(void *user, const char *given, Span span, Value *out) {
     gmx_session *s = user;
     const char *path = program_find_file(s, given);
@@ -308,6 +337,8 @@ static bool host_load(void *user, const char *given, Span span, Value *out) {
     *out = value_of_kind(VALUE_POISON);
     if (s->checking && access(path, R_OK) != 0)
         return true;
+    if (gmxrt_is_matrix_file(path))
+        return load_matrix(s, path, span, out);
     bool ok = gmxrt_file_load(s->ctx, path, s->checking, &arrays, pack_span(span)) == 0;
     session_collect_run_errors(s);
     if (ok) {

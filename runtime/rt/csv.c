@@ -7,6 +7,7 @@
 #include "runtime/rt/internal.h"
 
 #include "runtime/rt/data_file.h"
+#include "runtime/rt/number_scan.h"
 #include "runtime/rt/text.h"
 
 #include <locale.h>
@@ -132,101 +133,16 @@ static bool next_field(Cursor *c, Field *field) {
 
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
-typedef enum FieldKind { FIELD_TEXT, FIELD_EMPTY, FIELD_INTEGER, FIELD_FLOAT } FieldKind;
-
-typedef struct Number {
-    FieldKind kind;
-    bool is_negative;
-    int64_t integer; /* of an INTEGER */
-    uint64_t digits; /* the significant ones, where at most 19 */
-    int64_t exponent;
-    bool is_long; /* more digits than that */
-    bool is_special;
-} Number;
-
-static bool is_digit(const char *at, const char *end) {
-    return at < end && *at >= '0' && *at <= '9';
-}
-
-/* Digits at `*at` into the number; how many there were. */
-static int64_t scan_digits(const char **at, const char *end, Number *n, bool is_fraction) {
-    const char *begin = *at;
-    for (; is_digit(*at, end); ++*at) {
-        if (n->digits >= UINT64_MAX / 10 - 1) {
-            n->is_long = true;
-        } else {
-            n->digits = n->digits * 10 + (uint64_t)(**at - '0');
-            n->exponent -= is_fraction;
-        }
+static Number scan_field(const Field *field) {
+    Number n = number_scan(field->text, field->length);
+    if (field->length == 0 && !field->is_quoted) {
+        n.kind = NUMBER_EMPTY;
     }
-    return *at - begin;
-}
-
-static bool scan_exponent(const char *at, const char *end, Number *n) {
-    bool negative = at < end && *at == '-';
-    at += at < end && (*at == '-' || *at == '+');
-    int64_t value = 0;
-    if (!is_digit(at, end)) {
-        return false;
-    }
-    for (; is_digit(at, end); at++) {
-        value = value < 1000000000 ? value * 10 + (*at - '0') : value;
-    }
-    n->exponent += negative ? -value : value;
-    return at == end;
-}
-
-static bool is_word(const char *at, int64_t length, const char *word) {
-    return (int64_t)strlen(word) == length && strncasecmp(at, word, (size_t)length) == 0;
-}
-
-/* [+-] digits [. digits] [e [+-] digits], nan, inf, infinity. */
-static Number scan_number(const Field *field) {
-    const char *at = field->text, *end = at + field->length;
-    Number n = {.kind = FIELD_TEXT};
-    if (at == end) {
-        n.kind = field->is_quoted ? FIELD_TEXT : FIELD_EMPTY;
-        return n;
-    }
-    n.is_negative = *at == '-';
-    at += *at == '-' || *at == '+';
-    if (is_word(at, end - at, "nan") || is_word(at, end - at, "inf") || is_word(at, end - at, "infinity")) {
-        n.kind = FIELD_FLOAT;
-        n.is_special = true;
-        return n;
-    }
-    int64_t count = scan_digits(&at, end, &n, false);
-    if (at == end && count) {
-        uint64_t most = (uint64_t)INT64_MAX + n.is_negative;
-        bool fits = !n.is_long && n.digits <= most;
-        n.kind = fits ? FIELD_INTEGER : FIELD_FLOAT;
-        n.integer = fits ? (int64_t)(n.is_negative ? 0 - n.digits : n.digits) : 0;
-        return n;
-    }
-    if (at < end && *at == '.') {
-        at++;
-        count += scan_digits(&at, end, &n, true);
-    }
-    bool ends = at == end || ((*at == 'e' || *at == 'E') && scan_exponent(at + 1, end, &n));
-    n.kind = count && ends ? FIELD_FLOAT : FIELD_TEXT;
     return n;
 }
 
-/* Correctly rounded: few digits times a power of ten that a double holds exactly, else strtod.  What
- * follows the field in memory ends a number. */
-static double number_value(const Number *n, const Field *field, locale_t plain) {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    if (n->kind == FIELD_EMPTY) {
-        return NAN;
-    }
-    if (n->is_special || n->is_long || n->digits > (uint64_t)1 << 53 || n->exponent < -22 ||
-        n->exponent > 22) {
-        return strtod_l(field->text, NULL, plain);
-    }
-    double value = (double)n->digits;
-    value = n->exponent < 0 ? value / powers[-n->exponent] : value * powers[n->exponent];
-    return n->is_negative ? -value : value;
+static double field_value(const Number *n, const Field *field, locale_t plain) {
+    return n->kind == NUMBER_EMPTY ? NAN : number_scanned_value(n, field->text, plain);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */
@@ -267,9 +183,9 @@ static bool read_first_row(Cursor *c, Table *table, bool *is_header) {
         if (!next_field(c, &field)) {
             return false;
         }
-        FieldKind kind = scan_number(&field).kind;
-        any_number = any_number || (!field.is_quoted && kind >= FIELD_INTEGER);
-        any_text = any_text || field.is_quoted || kind == FIELD_TEXT;
+        NumberKind kind = scan_field(&field).kind;
+        any_number = any_number || (!field.is_quoted && kind >= NUMBER_INTEGER);
+        any_text = any_text || field.is_quoted || kind == NUMBER_TEXT;
     }
     *is_header = any_text && !any_number;
     return true;
@@ -283,11 +199,11 @@ static bool check_row(Cursor *c, Table *table) {
         if (!next_field(c, &field)) {
             return false;
         }
-        FieldKind kind = scan_number(&field).kind;
-        if (kind == FIELD_TEXT) {
+        NumberKind kind = scan_field(&field).kind;
+        if (kind == NUMBER_TEXT) {
             return fail_text(c, &field, field_line, column);
         }
-        table->is_integer = table->is_integer && kind == FIELD_INTEGER;
+        table->is_integer = table->is_integer && kind == NUMBER_INTEGER;
     }
     table->rows++;
     return column == table->columns || fail_row(c, table, line, column);
@@ -334,11 +250,11 @@ static void fill(const Table *table, void *data, locale_t plain) {
             if (!next_field(&c, &field)) {
                 return; /* measure() has read all of it */
             }
-            Number n = scan_number(&field);
+            Number n = scan_field(&field);
             if (table->is_integer) {
                 ((int64_t *)data)[i++] = n.integer;
             } else {
-                ((double *)data)[i++] = number_value(&n, &field, plain);
+                ((double *)data)[i++] = field_value(&n, &field, plain);
             }
         } while (!field.ends_row);
     }
