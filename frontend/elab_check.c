@@ -89,11 +89,8 @@ static void add_type_names(void *context, const AstNode *node) {
 
 /* Types that this build does not have yet are reported where they are declared. */
 static void check_type(NameCheck *c, const AstNode *type) {
-    const char *what = !type                          ? NULL
-                       : type->kind == AST_TYPE_GRAPH ? "a graph type"
-                       : type->kind == AST_TYPE_EDGE  ? "an edge tensor type"
-                       : type->kind == AST_TYPE_STORAGE && !name_is(type->name, "dense") ? "a sparse type"
-                                                                                         : NULL;
+    const char *what =
+        type && type->kind == AST_TYPE_STORAGE && name_is(type->name, "bsr") ? "block-sparse matrices" : NULL;
     Dtype dtype;
     bool is_named = type && (type->kind == AST_TYPE_NAME || type->kind == AST_TYPE_LAYER);
     if (what)

@@ -1,6 +1,6 @@
 /* Declared types: what a parameter, a result or a `let x: T` accepts, and the dims and dtype letters it
  * binds. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 /* Dim names are bound by all parameters before expressions over them (`2*n+1`) are checked. */
 typedef enum DimPhase { PHASE_BIND = 1, PHASE_CHECK = 2 } DimPhase;
@@ -322,6 +322,89 @@ static Value declared_layer(Elaborator *e, const AstNode *type, Value value, con
     return value;
 }
 
+/* ---- sparse matrices, graphs, edge tensors --------------------------------------------------------------
+ */
+
+/* sparse f32[n, m], csr f32[n, m], …; also f32[n, m] for a sparse matrix. */
+static Value declared_sparse(Elaborator *e, const AstNode *type, const AstNode *element, Value value,
+                             const Declared *d) {
+    Dtype dtype, actual;
+    if (element->kind != AST_TYPE_NAME || elab_is_dtype_letter(element) ||
+        !dtype_find(element->name->text, &dtype))
+        return elab_fail(e, DIAG_E0201, element->span, "this is no dtype with two sizes");
+    if (element->child_count != 2)
+        return elab_fail(e, DIAG_E0203, element->span,
+                         "a sparse matrix has two sizes, as in sparse f32[n, m]");
+    elab_dtype_of(value, &actual);
+    if (actual != dtype && !dtype_fits(actual, dtype))
+        return wrong_type(e, DIAG_E0207, type, value, d);
+    if (actual != dtype)
+        value = elab_sparse_cast(e, value, dtype);
+    Entries entries = elab_entries(e, value);
+    for (uint32_t k = 0; k < 2; k++) {
+        if (element->children[k]->kind == AST_DIM_REST)
+            return elab_fail(e, DIAG_E0203, element->children[k]->span, "a sparse matrix has two sizes");
+        if (!check_dim(e, element->children[k], entries.pattern->types[0].dims[k], d))
+            return elab_poison();
+    }
+    return value;
+}
+
+static Value declared_storage(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
+    const AstNode *element = ast_type_storage_element(type);
+    if (value_is(value, VALUE_POISON)) {
+        poison_dims(e, element, d);
+        return value;
+    }
+    if (value.kind != VALUE_SPARSE || name_is(type->name, "dense"))
+        return wrong_type(e, DIAG_E0201, type, value, d);
+    value = declared_sparse(e, type, element, value, d);
+    if (value_is(value, VALUE_POISON) || name_is(type->name, "sparse"))
+        return value;
+    return elab_reordered(e, value, name_is(type->name, "csc") ? IR_ORDER_COLUMNS : IR_ORDER_ROWS);
+}
+
+/* graph, graph[n]: a sparse matrix is the graph of its entries. */
+static Value declared_graph(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
+    if (value_is(value, VALUE_POISON)) {
+        poison_dims(e, type, d);
+        return value;
+    }
+    if (value.kind != VALUE_GRAPH && value.kind != VALUE_SPARSE)
+        return wrong_type(e, DIAG_E0201, type, value, d);
+    IrNode *pattern = elab_entries(e, value).pattern;
+    if (type->child_count && !check_dim(e, type->children[0], ir_pattern_extent(pattern, IR_SIDE_ROWS), d))
+        return elab_poison();
+    return value;
+}
+
+/* f32[h] on g */
+static Value declared_edges(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
+    const AstNode *element = type->children[0], *carrier = type->children[1];
+    Dtype dtype;
+    if (value_is(value, VALUE_POISON)) {
+        poison_dims(e, element, d);
+        return value;
+    }
+    if (value.kind != VALUE_EDGES)
+        return wrong_type(e, DIAG_E0201, type, value, d);
+    Binding *graph = elab_find(d->scope, carrier->name);
+    if (!graph || !value_is_on_pattern(graph->value))
+        return elab_fail(e, DIAG_E0201, carrier->span,
+                         "`%s` is no graph and no sparse matrix before this parameter", carrier->name->text);
+    Entries entries = elab_entries(e, value);
+    if (elab_entries(e, graph->value).pattern != entries.pattern)
+        return elab_fail(e, DIAG_E0203, d->span, "%s is on the edges of another graph than `%s`",
+                         receiver(e, d), carrier->name->text);
+    if (!dtype_find(element->name->text, &dtype) || ir_dtype(entries.values) != dtype ||
+        ir_rank(entries.values) != element->child_count + 1)
+        return wrong_type(e, DIAG_E0203, type, value, d);
+    for (uint32_t k = 0; k < element->child_count; k++)
+        if (!check_dim(e, element->children[k], entries.values->types[0].dims[k + 1], d))
+            return elab_poison();
+    return value;
+}
+
 static Value declared_tensor(Elaborator *e, const AstNode *type, Value value, const Declared *d) {
     Dtype dtype, actual;
     bool is_letter = elab_is_dtype_letter(type);
@@ -332,7 +415,9 @@ static Value declared_tensor(Elaborator *e, const AstNode *type, Value value, co
         poison_dims(e, type, d);
         return value;
     }
-    if (!elab_dtype_of(value, &actual))
+    if (value.kind == VALUE_SPARSE && type->child_count)
+        return declared_sparse(e, type, type, value, d);
+    if (!elab_dtype_of(value, &actual) || value_is_on_pattern(value))
         return wrong_type(e, DIAG_E0201, type, value, d);
     uint32_t rank;
     elab_rank_of(value, &rank);
@@ -367,17 +452,17 @@ static Value declared(Elaborator *e, const AstNode *type, Value value, const Dec
     case AST_TYPE_TUPLE:
         return declared_tuple(e, type, value, d);
     case AST_TYPE_STORAGE:
-        if (name_is(type->name, "dense"))
+        if (name_is(type->name, "dense") && value.kind != VALUE_SPARSE)
             return declared(e, ast_type_storage_element(type), value, d);
-        return elab_unsupported(e, type->span, "a sparse type");
+        return declared_storage(e, type, value, d);
     case AST_TYPE_DIM:
         value = elab_index_scalar(e, value, d->span, receiver(e, d));
         value.is_weak = true;
         return value;
     case AST_TYPE_GRAPH:
-        return elab_unsupported(e, type->span, "a graph type");
+        return declared_graph(e, type, value, d);
     case AST_TYPE_EDGE:
-        return elab_unsupported(e, type->span, "an edge tensor type");
+        return declared_edges(e, type, value, d);
     case AST_TYPE_LAYER:
         return declared_layer(e, type, value, d);
     default:

@@ -327,6 +327,11 @@ Value builtin_nnz(Elaborator *e, BuiltinCall *call) {
                      elab_kind_text(e, call->values[0]));
 }
 
+Value builtin_is_sparse(Elaborator *e, BuiltinCall *call) {
+    (void)e;
+    return elab_constant(DTYPE_bool, call->values[0].kind == VALUE_SPARSE, false);
+}
+
 /* nonzeros(a, f): f of the values, on the same pattern. */
 Value builtin_nonzeros(Elaborator *e, BuiltinCall *call) {
     Value a = call->values[0];
