@@ -85,9 +85,15 @@ void elab_note_calls(Elaborator *e, uint32_t first_diag, const Closure *closure,
 }
 
 Value elab_expand_body(Elaborator *e, const Closure *closure, Scope *scope) {
+    e->scope = scope;
+    if (closure->function->kind == AST_RULE) {
+        const AstNode *result = ast_rule_result(closure->function);
+        Value made = elab_rule(e, closure->function);
+        e->scope = scope;
+        return result ? elab_declared(e, result, made, scope, closure->function->span, NULL, false) : made;
+    }
     const AstNode *body = ast_function_body(closure->function),
                   *type = ast_function_result(closure->function);
-    e->scope = scope;
     Value value = body->kind == AST_BLOCK ? elab_function_body(e, body) : elab_expression(e, body);
     e->scope = scope;
     if (!type)

@@ -162,13 +162,18 @@ static void check_names(NameCheck *c, const AstNode *node, NameScope *scope) {
         }
         check_names(c, node->children[0], &inner);
         break;
+    case AST_MESSAGE:
+    case AST_UPDATE:
+        for (uint32_t k = 0; k < 2; k++)
+            add_name(c, &inner, node->children[k]->name);
+        check_names(c, node->children[2], &inner);
+        break;
     case AST_LAYER_PARAM:
     case AST_LAYER_STATE:
         check_names(c, node->children[1], scope);
         break;
     case AST_LAYER:
-    case AST_RULE:
-        break; /* reported as unsupported where they are declared */
+        break; /* reported as unsupported where it is declared */
     default:
         check_children(c, node, 0, scope);
     }

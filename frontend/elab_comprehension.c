@@ -2,6 +2,7 @@
  *
  * The body is elaborated once, in a region whose parameters are the index variables; vectorising the region
  * (elab_vectorize.c) then gives a tensor with one axis for each of them before the body's own. */
+#include "frontend/elab_sparse.h"
 #include "frontend/elab_vectorize.h"
 
 typedef struct RangeUse { /* a subscript that is the bare name */
@@ -15,6 +16,13 @@ typedef struct IndexVariable {
     IrNode *parameter;
     IrNode *first, *extent; /* NULL: found from the uses */
     VEC(RangeUse) uses;
+    /* `u -> v in g`: the number of an entry; its ends, as nodes of the body, under their names */
+    IrNode *pattern;
+    Name end_names[2];
+    Span end_spans[2];
+    IrNode *ends[2], *at[2];
+    Name received_name; /* of a rule's update: what the node received, or NULL */
+    IrNode *received;
 } IndexVariable;
 
 typedef struct IndexVariables {
@@ -59,6 +67,11 @@ static bool written_range(Elaborator *e, const AstNode *binder, IndexVariable *v
     Value value = elab_expression(e, range);
     if (value_is(value, VALUE_POISON))
         return false;
+    if (value.kind == VALUE_GRAPH || value.kind == VALUE_SPARSE) { /* its nodes, or rows */
+        variable->first = ir_const_i64(&e->b, 0);
+        variable->extent = ir_pattern_extent(elab_entries(e, value).pattern, IR_SIDE_ROWS);
+        return true;
+    }
     if (value.kind != VALUE_RANGE) {
         elab_fail(e, DIAG_E0201, range->span, "an index variable runs over a range such as 0..n, not %s",
                   elab_kind_text(e, value));
@@ -67,6 +80,34 @@ static bool written_range(Elaborator *e, const AstNode *binder, IndexVariable *v
     elab_at(e, range->span);
     variable->first = elab_node(e, value.tuple->items[0]).node;
     variable->extent = range_extent(e, variable->first, elab_node(e, value.tuple->items[1]).node);
+    return true;
+}
+
+/* A variable that runs over the entries, whose ends have these names. */
+static void over_entries(Elaborator *e, const AstNode *const *ends, IrNode *pattern, Span span,
+                         IndexVariable *variable) {
+    *variable = (IndexVariable){.name = elab_intern(e, "->"), .span = span, .pattern = pattern};
+    variable->first = ir_const_i64(&e->b, 0);
+    variable->extent = ir_pattern_count(pattern);
+    for (int i = 0; i < 2; i++) {
+        variable->end_names[i] = ends[i]->name;
+        variable->end_spans[i] = ends[i]->span;
+        variable->ends[i] = elab_ends(e, pattern, (IrSide)i);
+    }
+}
+
+/* u -> v in g */
+static bool read_edges(Elaborator *e, const AstNode *binder, IndexVariable *variable) {
+    const AstNode *ends[] = {ast_edge_binder_source(binder), ast_edge_binder_target(binder)};
+    Value graph = elab_expression(e, ast_edge_binder_graph(binder));
+    if (value_is(graph, VALUE_POISON))
+        return false;
+    if (!value_is_on_pattern(graph)) {
+        elab_fail(e, DIAG_E0201, ast_edge_binder_graph(binder)->span,
+                  "edges are those of a graph or a sparse matrix, not of %s", elab_kind_text(e, graph));
+        return false;
+    }
+    over_entries(e, ends, elab_entries(e, graph).pattern, binder->span, variable);
     return true;
 }
 
@@ -79,8 +120,13 @@ static bool read_binders(Elaborator *e, AstList binders, IndexVariables *variabl
     for (uint32_t i = 0; i < binders.count; i++) {
         const AstNode *binder = binders.items[i];
         if (binder->kind == AST_EDGE_BINDER) {
-            elab_unsupported(e, binder->span, "an index expression over edges");
-            return false;
+            if (i) {
+                elab_fail(e, DIAG_E0201, binder->span, "the edges come first: `for u -> v in g, k`");
+                return false;
+            }
+            if (!read_edges(e, binder, &variables->items[0]))
+                return false;
+            continue;
         }
         variables->items[i] = (IndexVariable){.name = binder->name, .span = binder->span};
         for (uint32_t k = 0; k < i; k++)
@@ -138,6 +184,50 @@ static bool changes_variables(const Snapshot *before) {
     return false;
 }
 
+/* The row of a tensor of entries that is the current entry's. */
+static IrNode *at_entry(Elaborator *e, IrNode *tensor, const IndexVariable *variable) {
+    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
+    bool drop[IR_MAX_RANK] = {true};
+    for (uint32_t k = 0; k < ir_rank(tensor); k++) {
+        starts[k] = k ? ir_const_i64(&e->b, 0) : variable->parameter;
+        extents[k] = k ? tensor->types[0].dims[k] : ir_const_i64(&e->b, 1);
+        steps[k] = ir_const_i64(&e->b, 1);
+    }
+    return ir_slice(&e->b, tensor, starts, extents, steps, drop);
+}
+
+static void bind_ends(Elaborator *e, IndexVariable *variable) {
+    for (int i = 0; i < 2; i++) {
+        variable->at[i] = at_entry(e, variable->ends[i], variable);
+        elab_bind(e, e->scope, variable->end_names[i], BINDING_LET, value_weak(variable->at[i]),
+                  variable->end_spans[i]);
+    }
+}
+
+/* The innermost variable over entries, or NULL. */
+static const IndexVariable *edge_variable(const Elaborator *e) {
+    for (const IndexVariables *level = e->index_variables; level; level = level->outer)
+        if (level->count && level->items[0].pattern)
+            return &level->items[0];
+    return NULL;
+}
+
+bool elab_at_edge(Elaborator *e, Value base, Value source, Value target, Value *out) {
+    const IndexVariable *variable = edge_variable(e);
+    Entries entries = elab_entries(e, base);
+    bool is_it = variable && source.kind == VALUE_TENSOR && target.kind == VALUE_TENSOR &&
+                 source.node == variable->at[0] && target.node == variable->at[1] &&
+                 entries.pattern == variable->pattern;
+    if (is_it)
+        *out = value_tensor(at_entry(e, entries.values, variable));
+    return is_it;
+}
+
+IrNode *elab_collect(Elaborator *e, IrNode *x, IrCollect what) {
+    const IndexVariable *variable = edge_variable(e);
+    return variable ? ir_collect(&e->b, x, variable->pattern, variable->parameter, what) : NULL;
+}
+
 /* Elaborates the body in a region of its own; POISON after reporting. */
 static Value body_value(Elaborator *e, const AstNode *body, IndexVariables *variables, IrRegion **region) {
     Snapshot before = elab_snapshot(e);
@@ -153,6 +243,11 @@ static Value body_value(Elaborator *e, const AstNode *body, IndexVariables *vari
         IndexVariable *variable = &variables->items[i];
         variable->parameter = ir_parameter(&e->b, variable->name, DTYPE_i64, 0, NULL, NULL);
         elab_bind(e, e->scope, variable->name, BINDING_LET, value_weak(variable->parameter), variable->span);
+        if (variable->pattern)
+            bind_ends(e, variable);
+        if (variable->received)
+            elab_bind(e, e->scope, variable->received_name, BINDING_LET,
+                      value_tensor(at_entry(e, variable->received, variable)), variable->span);
     }
     Value value = elab_expression(e, body);
     if (e->sink->error_count == errors)
@@ -168,11 +263,9 @@ static Value body_value(Elaborator *e, const AstNode *body, IndexVariables *vari
 }
 
 /* The body for all indices, with an axis for each variable; NULL after reporting. */
-static IrNode *over_indices(Elaborator *e, const AstNode *body, AstList binders, IndexVariables *variables) {
+static IrNode *over_variables(Elaborator *e, const AstNode *body, IndexVariables *variables) {
     IrRegion *region;
     Vectorized out;
-    if (!read_binders(e, binders, variables))
-        return NULL;
     if (!e->index_depth) {
         e->reach_checks = NULL; /* nodes of another expression, or of a unit that is gone */
         e->index_first = e->b.function->node_count;
@@ -196,11 +289,36 @@ static IrNode *over_indices(Elaborator *e, const AstNode *body, AstList binders,
     return elab_vectorize(v, value.node, &out) ? elab_over_all(v, out) : NULL;
 }
 
+static IrNode *over_indices(Elaborator *e, const AstNode *body, AstList binders, IndexVariables *variables) {
+    return read_binders(e, binders, variables) ? over_variables(e, body, variables) : NULL;
+}
+
+IrNode *elab_messages(Elaborator *e, const AstNode *message, IrNode *pattern) {
+    IndexVariables variables = {.count = 1};
+    const AstNode *ends[] = {ast_message_source(message), ast_message_target(message)};
+    over_entries(e, ends, pattern, message->span, &variables.items[0]);
+    return over_variables(e, ast_message_body(message), &variables);
+}
+
+IrNode *elab_updates(Elaborator *e, const AstNode *update, IrNode *pattern, IrNode *received) {
+    IndexVariables variables = {.count = 1};
+    const AstNode *node = ast_update_node(update);
+    variables.items[0] = (IndexVariable){.name = node->name,
+                                         .span = node->span,
+                                         .first = ir_const_i64(&e->b, 0),
+                                         .extent = ir_pattern_extent(pattern, IR_SIDE_COLUMNS),
+                                         .received_name = ast_update_received(update)->name,
+                                         .received = received};
+    return over_variables(e, ast_update_body(update), &variables);
+}
+
 Value elab_comprehension(Elaborator *e, const AstNode *node) {
     IndexVariables variables = {0};
     if (elab_makes_layers(e, node))
         return elab_layer_list(e, node);
     IrNode *made = over_indices(e, ast_comprehension_body(node), ast_comprehension_binders(node), &variables);
+    if (made && variables.items[0].pattern)
+        return elab_on_pattern(e, VALUE_EDGES, variables.items[0].pattern, made);
     return made ? value_tensor(made) : elab_poison();
 }
 
@@ -235,6 +353,50 @@ static bool reduction_of(Value callee, Op *op) {
     return op_is_reduction(*op) && !strcmp(callee.builtin->name, op_name(*op));
 }
 
+/* An end of the edges that an index expression around this one has bound: only edges with this end count. */
+static bool find_matched(const Elaborator *e, const IndexVariable *edges, const IndexVariable **outer,
+                         IrSide *side) {
+    for (const IndexVariables *level = e->index_variables; level; level = level->outer)
+        for (uint32_t i = 0; i < level->count; i++)
+            for (int end = 0; end < 2; end++)
+                if (level->items[i].name == edges->end_names[end]) {
+                    *outer = &level->items[i];
+                    *side = (IrSide)end;
+                    return true;
+                }
+    return false;
+}
+
+/* sum(… for u -> v in g) where `v` (or `u`) is bound outside: over the edges into v (out of u), 0 for none.
+ */
+static Value aggregated(Elaborator *e, Op op, IrNode *x, const IndexVariables *variables,
+                        const IndexVariable *outer, IrSide side, const AstNode *call) {
+    Span span = call->span;
+    IrNode *pattern = variables->items[0].pattern;
+    uint32_t axes[IR_MAX_RANK], count = variables->count - 1;
+    if (op == OP_argmax || op == OP_argmin)
+        return elab_fail(e, DIAG_E0900, span, "`%s` over edges is not supported yet", op_name(op));
+    for (uint32_t i = 0; i < count; i++)
+        axes[i] = i + 1;
+    elab_at(e, span);
+    if (count && op != OP_COUNT && !(x = reduced(e, op, x, axes, count, span)))
+        return elab_poison();
+    if (count && op == OP_COUNT)
+        return elab_fail(e, DIAG_E0900, span, "`mean` over edges and other indices is not supported yet");
+    IrNode *all = elab_per_node(e, op, x, pattern, side);
+    IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
+    bool drop[IR_MAX_RANK] = {true};
+    for (uint32_t k = 0; k < ir_rank(all); k++) {
+        starts[k] = k ? ir_const_i64(&e->b, 0) : outer->parameter;
+        extents[k] = k ? all->types[0].dims[k] : ir_const_i64(&e->b, 1);
+        steps[k] = ir_const_i64(&e->b, 1);
+    }
+    Value subscript = value_weak(outer->parameter);
+    if (!elab_infer_range(e, subscript, all->types[0].dims[0], call) && !outer->extent)
+        return elab_poison();
+    return value_tensor(ir_slice(&e->b, all, starts, extents, steps, drop));
+}
+
 Value elab_generator(Elaborator *e, Value callee, const AstNode *call) {
     const AstNode *generator = ast_call_arguments(call).items[0];
     IndexVariables variables = {0};
@@ -250,6 +412,10 @@ Value elab_generator(Elaborator *e, Value callee, const AstNode *call) {
     if (!x)
         return elab_poison();
     uint32_t count = variables.count;
+    const IndexVariable *outer;
+    IrSide side;
+    if (variables.items[0].pattern && find_matched(e, &variables.items[0], &outer, &side))
+        return aggregated(e, op, x, &variables, outer, side, call);
     bool is_place = op == OP_argmax || op == OP_argmin;
     if (is_place && count != 1)
         return elab_fail(e, DIAG_E0206, generator->span, "`%s` takes one index variable, not %u", op_name(op),

@@ -378,7 +378,7 @@ Value elab_one_statement(Elaborator *e, const AstNode *node, const Rest *rest, b
     case AST_LAYER:
         return elab_unsupported(e, elab_mark(node), "a `layer` inside a function or a block");
     case AST_RULE:
-        return elab_unsupported(e, elab_mark(node), "a `rule`");
+        return elab_unsupported(e, elab_mark(node), "a `rule` inside a function or a block");
     case AST_RETURN:
         if (!e->frame)
             return elab_fail(e, DIAG_E0101, node->span, "`return` stands in a function");

@@ -616,6 +616,8 @@ Value elab_index(Elaborator *e, const AstNode *node) {
         return index_tuple(e, node, base.tuple);
     if (base.kind == VALUE_RECORD)
         return elab_index_record(e, node, base);
+    if (value_is_on_pattern(base))
+        return elab_sparse_index(e, node, base);
     base = elab_tensor(e, base, ast_index_base(node)->span, "what is indexed");
     return value_is(base, VALUE_POISON) ? base : index_dense(e, node, base);
 }

@@ -33,6 +33,22 @@ Value elab_shown_on_pattern(Elaborator *e, Value value, Span span);
 bool elab_sparse_field(Elaborator *e, Value base, Name name, Value *out);
 IrNode *elab_densify(Elaborator *e, Value sparse);
 Value elab_reordered(Elaborator *e, Value sparse, IrOrder order);
+/* elab_comprehension.c: base[u -> v] for the ends of the entry that an index expression is at; false for
+ * others. */
+bool elab_at_edge(Elaborator *e, Value base, Value source, Value target, Value *out);
+/* There, softmax_in(x) and its like; NULL outside of such an expression. */
+IrNode *elab_collect(Elaborator *e, IrNode *x, IrCollect what);
+/* What the edges send, [count, ...], and what the nodes make of what they received, [nodes, ...]; NULL after
+ * reporting. */
+IrNode *elab_messages(Elaborator *e, const AstNode *message, IrNode *pattern);
+IrNode *elab_updates(Elaborator *e, const AstNode *update, IrNode *pattern, IrNode *received);
+/* elab_edges.c: the reduction (OP_COUNT: mean) of x [count, ...] over the entries of each row or column, 0
+ * for none. */
+IrNode *elab_per_node(Elaborator *e, Op op, IrNode *x, IrNode *pattern, IrSide side);
+/* w[u -> v], a[u, v], a[i, j]. */
+Value elab_sparse_index(Elaborator *e, const AstNode *node, Value base);
+/* The body of a rule whose parameters are bound in the scope in hand. */
+Value elab_rule(Elaborator *e, const AstNode *rule);
 /* elab_sparse_ops.c: what elab_elementwise, elab_matmul, elab_reduce and casts do with such operands */
 Value elab_sparse_elementwise(Elaborator *e, Op op, const Value *operands, const OperandInfo *infos,
                               Span span);

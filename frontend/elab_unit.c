@@ -233,7 +233,7 @@ static void elab_import(Elaborator *e, const AstNode *node) {
 
 static Value elab_top_level(Elaborator *e, const AstNode *node) {
     Value unit = value_of_kind(VALUE_UNIT);
-    if ((node->kind == AST_FUNCTION && node->name) || node->kind == AST_LAYER)
+    if ((node->kind == AST_FUNCTION && node->name) || node->kind == AST_LAYER || node->kind == AST_RULE)
         return unit; /* elab_declare did it */
     if (node->kind == AST_IMPORT)
         return elab_import(e, node), unit;
@@ -393,7 +393,7 @@ void elab_declare(Elaborator *e, const AstNode *block) {
         const AstNode *node = block->children[i];
         if (node->kind == AST_IMPORT)
             declare_import(e, node);
-        else if (node->kind == AST_FUNCTION && node->name)
+        else if ((node->kind == AST_FUNCTION && node->name) || node->kind == AST_RULE)
             declare_function(e, node);
         else if (node->kind == AST_LAYER)
             elab_declare_layer(e, node, e->globals, false);

@@ -204,3 +204,48 @@ IrNode *ir_sparse_product(IrBuilder *b, IrNode *x, IrNode *x_values, IrNode *y, 
     IrNode *operands[] = {x, ir_cast(b, x_values, wide), y, ir_cast(b, y_values, wide), z};
     return ir_cast(b, build(b, OP_sparse_product, operands, 5, NULL, 0, &type, 1), dtype);
 }
+
+/* ---- collecting over the entries of a column ----------------------------------------------------------- */
+
+IrNode *ir_collect(IrBuilder *b, IrNode *x, IrNode *pattern, IrNode *entry, IrCollect what) {
+    int64_t attribute = what;
+    return build(b, OP_collect, (IrNode *[]){x, pattern, entry}, 3, &attribute, 1, x->types, 1);
+}
+
+static IrNode *like(IrBuilder *b, IrNode *scalar_or_vector, const IrNode *x) {
+    uint32_t axis = 0;
+    return ir_broadcast(b, scalar_or_vector, &axis, x->types[0].dims, ir_rank(x));
+}
+
+static IrNode *column_counts(IrBuilder *b, IrNode *pattern) {
+    IrNode *starts = ir_pattern_part(b, pattern, IR_PART_COLUMN_STARTS), *zero = ir_const_i64(b, 0);
+    IrNode *extent = ir_pattern_extent(pattern, IR_SIDE_COLUMNS), *one = ir_const_i64(b, 1);
+    IrNode *first = ir_slice(b, starts, &zero, &extent, &one, NULL);
+    return ir_binary(b, OP_sub, ir_slice(b, starts, &one, &extent, &one, NULL), first);
+}
+
+static IrNode *per_column(IrBuilder *b, Op op, IrNode *x, IrNode *pattern) {
+    Dtype dtype = ir_dtype(x);
+    return ir_segment(b, op, x, pattern, IR_SIDE_COLUMNS, dtype_info[dtype].compute, dtype);
+}
+
+IrNode *ir_collected(IrBuilder *b, IrNode *x, IrNode *pattern, IrCollect what) {
+    if (what == IR_COLLECT_SOFTMAX) {
+        IrNode *most = ir_spread(b, per_column(b, OP_max, x, pattern), pattern, IR_SIDE_COLUMNS);
+        IrNode *raised = ir_unary(b, OP_exp, ir_binary(b, OP_sub, x, most));
+        IrNode *sums = ir_spread(b, per_column(b, OP_sum, raised, pattern), pattern, IR_SIDE_COLUMNS);
+        return ir_binary(b, OP_div, raised, sums);
+    }
+    IrNode *made = per_column(b, what == IR_COLLECT_MAX ? OP_max : OP_sum, x, pattern);
+    if (what == IR_COLLECT_SUM)
+        return made;
+    IrNode *counts = column_counts(b, pattern), *one = ir_const_i64(b, 1);
+    IrNode *ones = ir_broadcast_trailing(b, one, counts->types[0].dims, 1);
+    IrNode *divisor = ir_cast(b, ir_binary(b, OP_maximum, counts, ones), ir_dtype(x));
+    if (what == IR_COLLECT_MEAN)
+        return ir_binary(b, OP_div, made, like(b, divisor, made));
+    IrNode *is_there = ir_binary(b, OP_ge, counts, ones);
+    IrNode *zero =
+        ir_broadcast_trailing(b, ir_const_number(b, ir_dtype(x), 0), made->types[0].dims, ir_rank(made));
+    return ir_where(b, like(b, is_there, made), made, zero);
+}

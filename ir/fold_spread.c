@@ -130,8 +130,73 @@ static IrNode *fold_matmul(IrBuilder *b, const IrNodeSpec *spec) {
     return sum;
 }
 
+/* ---- gathers at the ends of edges -----------------------------------------------------------------------
+ */
+
+/* The pattern whose entries' rows (columns) `x` lists as i64, or NULL. */
+static IrNode *ends_of(const IrNode *x, IrSide *side) {
+    const IrNode *part = x->op == OP_cast ? x->operands[0] : x;
+    if (part->op != OP_pattern_part || ir_dtype(x) != DTYPE_i64)
+        return NULL;
+    *side = part->attributes[0] == IR_PART_ROWS ? IR_SIDE_ROWS : IR_SIDE_COLUMNS;
+    return part->attributes[0] == IR_PART_ROWS || part->attributes[0] == IR_PART_COLUMNS ? part->operands[0]
+                                                                                         : NULL;
+}
+
+/* The ends of edges are in range if the number of nodes is: one comparison for all. */
+static IrNode *fold_check_index(IrBuilder *b, const IrNodeSpec *spec) {
+    IrSide side;
+    IrNode *pattern = ends_of(spec->operands[0], &side);
+    if (!pattern)
+        return NULL;
+    IrNode *nodes = ir_pattern_extent(pattern, side), *extent = spec->operands[1];
+    if (ir_same_extent(nodes, extent))
+        return spec->operands[0];
+    Name message = intern_text(b->function->module->names, "a node of an edge is out of range");
+    return ir_check_true(b, ir_binary(b, OP_le, nodes, extent), spec->operands[0], DIAG_E0302, message);
+}
+
+/* x[…, ends, …] is a spread of x, or of as much of it as there are nodes. */
+static IrNode *fold_gather(IrBuilder *b, const IrNodeSpec *spec) {
+    IrNode *x = spec->operands[0], *at = spec->operands[1], *check = NULL;
+    IrSide side;
+    if (spec->attribute_count != 1)
+        return NULL;
+    if (at->op == OP_check_true)
+        check = at, at = at->operands[1];
+    IrNode *pattern = ends_of(at, &side);
+    uint32_t axis = (uint32_t)spec->attributes[0], rank = ir_rank(x), order[IR_MAX_RANK] = {axis},
+             back[IR_MAX_RANK];
+    if (!pattern)
+        return NULL;
+    for (uint32_t k = 0, next = 1; k < rank; k++)
+        if (k != axis)
+            order[next++] = k;
+    for (uint32_t k = 0; k < rank; k++)
+        back[order[k]] = k;
+    IrNode *nodes = ir_pattern_extent(pattern, side), *moved = axis ? ir_permute(b, x, order) : x;
+    if (!ir_same_extent(nodes, moved->types[0].dims[0])) {
+        IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
+        for (uint32_t k = 0; k < rank; k++) {
+            starts[k] = ir_const_i64(b, 0);
+            extents[k] = moved->types[0].dims[k];
+            steps[k] = ir_const_i64(b, 1);
+        }
+        if (!check)
+            return NULL;
+        extents[0] = ir_check_true(b, check->operands[0], nodes, (DiagCode)check->attributes[0], check->text);
+        moved = ir_slice(b, moved, starts, extents, steps, NULL);
+    }
+    IrNode *made = ir_spread(b, moved, pattern, side);
+    return axis ? ir_permute(b, made, back) : made;
+}
+
 IrNode *ir_fold_spread(IrBuilder *b, const IrNodeSpec *spec) {
     bool any = false;
+    if (spec->op == OP_check_index)
+        return fold_check_index(b, spec);
+    if (spec->op == OP_gather)
+        return fold_gather(b, spec);
     for (uint32_t i = 0; i < spec->operand_count && !any; i++)
         any = is_spread(spec->operands[i]);
     if (spec->op == OP_matmul)

@@ -253,6 +253,12 @@ IrNode *ir_pattern_product(IrBuilder *b, IrNode *x, IrNode *y);
 /* Result 0: row k is row rows[k] of x, column k is columns[k] (i64 [any], checked; NULL: all), in order ROWS;
  * 1: i64 [count], where each entry stands in x. */
 IrNode *ir_pattern_select(IrBuilder *b, IrNode *x, IrNode *rows, IrNode *columns);
+/* In the body of an index expression over the entries of a pattern, of which `entry` is the number: the
+ * softmax, sum, mean or max of x over the entries of its column. */
+typedef enum IrCollect { IR_COLLECT_SOFTMAX, IR_COLLECT_SUM, IR_COLLECT_MEAN, IR_COLLECT_MAX } IrCollect;
+IrNode *ir_collect(IrBuilder *b, IrNode *x, IrNode *pattern, IrNode *entry, IrCollect what);
+/* The same for all entries, x [count, ...]; SUM, MEAN and MAX per column: 0 for one without entries. */
+IrNode *ir_collected(IrBuilder *b, IrNode *x, IrNode *pattern, IrCollect what);
 /* i64 of the shape of rows and columns (checked): where (rows[k], columns[k]) stands in x, or -1. */
 IrNode *ir_pattern_locate(IrBuilder *b, IrNode *x, IrNode *rows, IrNode *columns);
 /* [count of z]: the entries of the product of (x, x_values) and (y, y_values) that z has. */
