@@ -115,7 +115,10 @@ static void check_signature(NameCheck *c, const AstNode *function, NameScope *sc
         check_names(c, ast_parameter_default(parameters.items[i]), scope);
         add_name(c, scope, parameters.items[i]->name);
     }
-    check_names(c, ast_function_body(function), scope);
+    if (function->kind == AST_FUNCTION)
+        check_names(c, ast_function_body(function), scope);
+    for (uint32_t i = 0; function->kind == AST_RULE && i < ast_rule_members(function).count; i++)
+        check_names(c, ast_rule_members(function).items[i], scope);
 }
 
 static void check_children(NameCheck *c, const AstNode *node, uint32_t first, NameScope *scope) {
@@ -223,6 +226,8 @@ bool elab_function_is_spelled(const AstNode *function) {
     Dtype dtype;
     for (uint32_t i = 0; i < parameters.count; i++) {
         const AstNode *type = ast_parameter_type(parameters.items[i]);
+        if (function->kind == AST_RULE)
+            return false; /* a graph is among them */
         if (ast_is(type, AST_TYPE_STORAGE) && name_is(type->name, "dense"))
             type = ast_type_storage_element(type);
         if (!type || type->kind != AST_TYPE_NAME || !dtype_find(type->name->text, &dtype) ||
@@ -301,9 +306,11 @@ void elab_check_file(Elaborator *e, const AstNode *block) {
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < block->child_count; i++) {
             const AstNode *node = block->children[i];
-            Binding *binding = (node->kind == AST_FUNCTION || node->kind == AST_LAYER) && node->name
-                                   ? elab_find(e->globals, node->name)
-                                   : NULL;
+            Binding *binding =
+                (node->kind == AST_FUNCTION || node->kind == AST_LAYER || node->kind == AST_RULE) &&
+                        node->name
+                    ? elab_find(e->globals, node->name)
+                    : NULL;
             if (pass == 0 && binding && binding->declaration == node && binding->value.kind == VALUE_CLASS)
                 check_layer(&c, binding->value.layer);
             if (!binding || binding->declaration != node || binding->value.kind != VALUE_FUNCTION)

@@ -195,11 +195,12 @@ Value builtin_time(Elaborator *e, BuiltinCall *call) {
 static const char *function_help(Elaborator *e, const Closure *closure) {
     const AstNode *function = closure->function;
     const SourceFile *file = source_find(e->options.sources, function->span.begin);
-    const AstNode *body = ast_function_body(function);
     TextBuffer text = {.arena = e->arena};
     if (file) { /* the signature as it is written */
         const char *begin = file->text + (function->span.begin - file->base);
-        size_t length = body->span.begin - function->span.begin;
+        size_t length = function->kind == AST_RULE
+                            ? strcspn(begin, "{\n")
+                            : ast_function_body(function)->span.begin - function->span.begin;
         while (length && (begin[length - 1] == ' ' || begin[length - 1] == '=' || begin[length - 1] == '{'))
             length--;
         text_append(&text, begin, length);

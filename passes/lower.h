@@ -53,9 +53,10 @@ typedef struct Lower {
     VEC(LowerMemo) memo;
     uint32_t *uses; /* node id -> uses inside the region */
 
-    LowerSegment *segments; /* node id -> its value; only in loops over entries */
-    KernelExpr *other_end;  /* there: of the current entry, its end on the other side */
-    KernelExpr *lane;       /* there: the number of the lane */
+    LowerSegment *segments;     /* node id -> its value; only in loops over entries */
+    KernelExpr *other_end;      /* there: of the current entry, its end on the other side */
+    KernelExpr *entry_position; /* there: its position among those of this side */
+    KernelExpr *lane;           /* there: the number of the lane */
 
     KernelVariable **reduced; /* node id -> the finished value of a reduction below the result */
     KernelExpr **target;      /* update: the index on each axis of what is written, or NULL */

@@ -13,7 +13,10 @@
 #include "ir/number.h"
 #include "passes/lower.h"
 
-enum { TILE_BYTES = 512 }; /* of accumulators: eight of the widest registers */
+enum {
+    TILE_BYTES = 512, /* of accumulators: eight of the widest registers */
+    PREFETCH_ENTRIES = 32
+};
 
 typedef VEC(const IrNode *) NodeList;
 
@@ -50,7 +53,7 @@ static KernelStatement *begin_entries(Lower *l, const Entries *entries) {
     lower_open(l, &loop->body, loop->variable);
     lower_declared(l, loop->second, l->depth);
     KernelExpr *position = kernel_use(l->kernel, loop->variable);
-    l->index[1] = position;
+    l->index[1] = l->entry_position = position;
     if (entries->places) {
         KernelExpr *place = kernel_load(l->kernel, entries->places, &position, 1);
         l->index[1] = lower_let(l, "e", kernel_cast(l->kernel, place, DTYPE_i64));
@@ -173,6 +176,28 @@ static void keep_in_scratch(Lower *l, const IrNode *segment, KernelArray *scratc
     kernel_store(l->kernel, lower_block(l), scratch, &position, 1, value);
 }
 
+/* The rows that an entry further on will read from the other side come into the cache meanwhile. */
+static void prefetch_rows(Lower *l, const Entries *entries, const IrNode *node, bool *seen) {
+    if (node->region != l->region || seen[node->id])
+        return;
+    seen[node->id] = true;
+    const IrNode *x = node->op == OP_spread ? node->operands[0] : NULL;
+    bool is_far = x && x->op == OP_param && node->operands[1] == l->space.pattern &&
+                  (IrSide)node->attributes[0] != l->space.side && ir_rank(x) + 1 == l->space.rank &&
+                  !l->strides[x->attributes[0]][0] && !dtype_is_complex(ir_dtype(x));
+    if (is_far) {
+        KernelExpr *last = kernel_op2(l->kernel, OP_sub, lower_extent(l, l->space.dims[1]), integer(l, 1));
+        KernelExpr *next = kernel_op2(l->kernel, OP_add, l->entry_position, integer(l, PREFETCH_ENTRIES));
+        KernelExpr *at = kernel_op2(l->kernel, OP_minimum, next, last), *indices[IR_MAX_RANK];
+        memcpy(indices, l->index + 1, ir_rank(x) * sizeof *indices);
+        indices[0] = kernel_cast(l->kernel, kernel_load(l->kernel, entries->indices, &at, 1), DTYPE_i64);
+        KernelExpr *position = lower_linear(l, x->types[0].dims, ir_rank(x), indices);
+        kernel_prefetch(l->kernel, lower_block(l), l->inputs[x->attributes[0]], &position, 1);
+    }
+    for (uint32_t k = 0; k < node->operand_count; k++)
+        prefetch_rows(l, entries, node->operands[k], seen);
+}
+
 /* Segments of one rank above 1, which have the same axes behind the entries; with the result where it is that
  * of the last of them. */
 static void run_tiled(Lower *l, const Entries *entries, const NodeList *segments, bool with_result) {
@@ -196,6 +221,9 @@ static void run_tiled(Lower *l, const Entries *entries, const NodeList *segments
     lower_end_loop(l, clear);
 
     KernelStatement *loop = begin_entries(l, entries), *fold = begin_lanes(l, &tile);
+    bool *seen = ARENA_ARRAY(l->arena, bool, l->region->function->node_count);
+    for (uint32_t i = 0; i < segments->count; i++)
+        prefetch_rows(l, entries, segments->items[i]->operands[0], seen);
     for (uint32_t i = 0; i < segments->count; i++) {
         KernelExpr *old = kernel_load(l->kernel, sums[i], &l->lane, 1);
         kernel_store(l->kernel, lower_block(l), sums[i], &l->lane, 1,

@@ -158,10 +158,22 @@ static const struct {
     {OP_nonzero, "its result is an integer", {NULL}},
     {OP_concat, NULL, {"concat([t, t * t], axis=1)", "concat([t[0], t[:, 1]])"}},
     {OP_gather, NULL, {"t[[2, 0, 2]]", "t[:, [1, 1]]", "t[[0, 1], [3, 3]]", "t[[[0, 2], [1, 0]]]"}},
+    {OP_spread, NULL, {"[sum(t[u] * t[v] for u -> v in triangle) for v in triangle]"}},
+    {OP_segment,
+     NULL,
+     {"[sum(sin(t[u]) for u -> v in triangle) for v in triangle]",
+      "[prod(t[u] * [1.0, 0.0, 2.0, 1.0] for u -> v in triangle) for v in triangle]",
+      "[max(t[u] for u -> v in triangle) for v in triangle]",
+      "[sum(softmax_in(t[u]) * t[v] for u -> v in triangle) for v in triangle]"}},
+    {OP_sparse_product,
+     NULL,
+     {"dense(from_entries([0, 1, 2], [1, 0, 2], t[:, 0], (3, 3)) @ from_entries([0, 1, 1], [1, 0, 2], "
+      "t[:, 1], (3, 3)))"}},
     {OP_update, NULL, {"updated(t)", "added(t)", "scattered(t)", "placed(t)", "scaled(t)", "divided(t)"}},
 };
 
 static const char updates[] =
+    "let triangle = graph([0, 1, 2, 2], [1, 2, 0, 1], 3)\n"
     "fn updated(t) {\n    mut x = t * 2.0\n    x[1, ::2] = t[0, :2]\n    x[2] = t[0, 0]\n    x\n}\n"
     "fn added(t) {\n    mut x = t * t\n    x[:, 1] += t[:, 2]\n    x[0] -= t[1]\n    x\n}\n"
     "fn placed(t) {\n    mut x = t * t\n    x[[0, 2, 0]] = t * 3.0\n    x[[1, 1], [2, 2]] = t[0, :2]\n    "
