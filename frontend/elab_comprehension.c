@@ -374,8 +374,9 @@ static Value aggregated(Elaborator *e, Op op, IrNode *x, const IndexVariables *v
     Span span = call->span;
     IrNode *pattern = variables->items[0].pattern;
     uint32_t axes[IR_MAX_RANK], count = variables->count - 1;
-    if (op == OP_argmax || op == OP_argmin)
-        return elab_fail(e, DIAG_E0900, span, "`%s` over edges is not supported yet", op_name(op));
+    bool is_place = op == OP_argmax || op == OP_argmin;
+    if (is_place && count)
+        return elab_fail(e, DIAG_E0206, span, "`%s` over edges takes no other index variable", op_name(op));
     for (uint32_t i = 0; i < count; i++)
         axes[i] = i + 1;
     elab_at(e, span);
@@ -383,7 +384,8 @@ static Value aggregated(Elaborator *e, Op op, IrNode *x, const IndexVariables *v
         return elab_poison();
     if (count && op == OP_COUNT)
         return elab_fail(e, DIAG_E0900, span, "`mean` over edges and other indices is not supported yet");
-    IrNode *all = elab_per_node(e, op, x, pattern, side);
+    IrNode *all =
+        is_place ? elab_place_per_node(e, op, x, pattern, side) : elab_per_node(e, op, x, pattern, side);
     IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
     bool drop[IR_MAX_RANK] = {true};
     for (uint32_t k = 0; k < ir_rank(all); k++) {
@@ -428,6 +430,11 @@ Value elab_generator(Elaborator *e, Value callee, const AstNode *call) {
         return value_tensor(elab_mean(e, x, axes, count, dtype, ir_accumulator(OP_sum, dtype)));
     }
     IrNode *made = reduced(e, op, x, axes, count, call->span);
+    if (made && is_place && variables.items[0].pattern) { /* the source of that edge */
+        IrNode *sources = variables.items[0].ends[IR_SIDE_ROWS];
+        return value_tensor(ir_rank(made) ? ir_gather(&e->b, sources, made, 0)
+                                          : elab_first_axis_item(e, sources, made));
+    }
     if (made && is_place) {
         IrNode *first = elab_with_dims(e, variables.items[0].first, made->types[0].dims, ir_rank(made));
         made = ir_binary(&e->b, OP_add, made, first);

@@ -1,4 +1,4 @@
-/* Rules of message passing, subscripts at edges, and what functions over a node's edges make. */
+/* Rules of message passing, and what functions over a node's edges make. */
 #include "frontend/elab_builtin.h"
 #include "frontend/elab_sparse.h"
 
@@ -20,6 +20,15 @@ static IrNode *along_first(Elaborator *e, IrNode *vector, const IrNode *x) {
     return ir_broadcast(&e->b, vector, &axis, x->types[0].dims, ir_rank(x));
 }
 
+/* x, [nodes, ...], where there are edges; else 0. */
+static IrNode *over_edges_only(Elaborator *e, IrNode *x, IrNode *pattern, IrSide side) {
+    IrBuilder *b = &e->b;
+    IrNode *counts = counts_of(e, pattern, side);
+    IrNode *ones = elab_with_dims(e, ir_const_i64(b, 1), counts->types[0].dims, 1);
+    IrNode *zero = elab_with_dims(e, ir_const_number(b, ir_dtype(x), 0), x->types[0].dims, ir_rank(x));
+    return ir_where(b, along_first(e, ir_binary(b, OP_ge, counts, ones), x), x, zero);
+}
+
 IrNode *elab_per_node(Elaborator *e, Op op, IrNode *x, IrNode *pattern, IrSide side) {
     IrBuilder *b = &e->b;
     Dtype dtype = ir_dtype(x);
@@ -36,14 +45,32 @@ IrNode *elab_per_node(Elaborator *e, Op op, IrNode *x, IrNode *pattern, IrSide s
         ir_segment(b, reduction, elab_fit_entries(e, x, pattern), pattern, side, accumulator, result);
     if (op == OP_sum || op == OP_any)
         return made;
-    IrNode *counts = counts_of(e, pattern, side), *one = ir_const_i64(b, 1);
-    IrNode *ones = elab_with_dims(e, one, counts->types[0].dims, 1);
     if (is_mean) {
+        IrNode *counts = counts_of(e, pattern, side), *one = ir_const_i64(b, 1);
+        IrNode *ones = elab_with_dims(e, one, counts->types[0].dims, 1);
         IrNode *divisor = elab_cast(e, ir_binary(b, OP_maximum, counts, ones), result);
         return ir_binary(b, OP_div, made, along_first(e, divisor, made));
     }
-    IrNode *zero = elab_with_dims(e, ir_const_number(b, result, 0), made->types[0].dims, ir_rank(made));
-    return ir_where(b, along_first(e, ir_binary(b, OP_ge, counts, ones), made), made, zero);
+    return over_edges_only(e, made, pattern, side);
+}
+
+IrNode *elab_place_per_node(Elaborator *e, Op op, IrNode *x, IrNode *pattern, IrSide side) {
+    IrBuilder *b = &e->b;
+    Dtype dtype = ir_dtype(x);
+    uint32_t axis = 0;
+    IrNode *extremes = ir_segment(b, op == OP_argmax ? OP_max : OP_min, x, pattern, side, dtype, dtype);
+    IrNode *is_it = ir_binary(b, OP_eq, x, ir_spread(b, extremes, pattern, side));
+    if (dtype_is_float(dtype)) /* the first NaN, where there is one */
+        is_it = ir_binary(b, OP_logical_or, is_it, ir_binary(b, OP_ne, x, x));
+    IrNode *edges = ir_broadcast(b, ir_iota(b, x->types[0].dims[0]), &axis, x->types[0].dims, ir_rank(x));
+    IrNode *past = elab_with_dims(e, ir_const_i64(b, INT64_MAX), x->types[0].dims, ir_rank(x));
+    IrNode *first =
+        ir_segment(b, OP_min, ir_where(b, is_it, edges, past), pattern, side, DTYPE_i64, DTYPE_i64);
+    IrNode *none = elab_with_dims(e, ir_const_i64(b, INT64_MAX), first->types[0].dims, ir_rank(first));
+    IrNode *absent = elab_with_dims(e, ir_const_i64(b, -1), first->types[0].dims, ir_rank(first));
+    IrNode *at = ir_where(b, ir_binary(b, OP_eq, first, none), absent, first);
+    return elab_entries_at(e, elab_ends(e, pattern, side == IR_SIDE_COLUMNS ? IR_SIDE_ROWS : IR_SIDE_COLUMNS),
+                           at);
 }
 
 /* softmax_in, sum_in, mean_in, max_in: in a message for every edge; of an edge tensor per edge (softmax_in),
@@ -74,53 +101,6 @@ Value builtin_collect(Elaborator *e, BuiltinCall *call) {
     return value_tensor(made);
 }
 
-/* ---- subscripts
- * -------------------------------------------------------------------------------------------- */
-
-/* a[i, j] anywhere: the entry, or zero. */
-static Value looked_up(Elaborator *e, Value base, Value row, Value column, Span span) {
-    Entries a = elab_entries(e, base);
-    Value ends[2] = {elab_index_scalar(e, row, span, "a row"),
-                     elab_index_scalar(e, column, span, "a column")};
-    IrNode *lists[2], *one = ir_const_i64(&e->b, 1);
-    for (int i = 0; i < 2; i++) {
-        if (value_is(ends[i], VALUE_POISON))
-            return ends[i];
-        elab_at(e, span);
-        IrNode *extent = ir_pattern_extent(a.pattern, (IrSide)i);
-        lists[i] = elab_with_dims(e, ir_check_index(&e->b, ends[i].node, extent, (uint32_t)i), &one, 1);
-    }
-    IrNode *found = ir_pattern_locate(&e->b, a.pattern, lists[0], lists[1]);
-    return value_tensor(elab_drop_unit_axis(e, elab_entries_at(e, a.values, found), 0));
-}
-
-Value elab_sparse_index(Elaborator *e, const AstNode *node, Value base) {
-    AstList list = ast_index_subscripts(node);
-    Value ends[2], out;
-    if (base.kind == VALUE_GRAPH)
-        return elab_fail(e, DIAG_E0209, node->span, "a graph is not indexed: its adjacency matrix is `.adj`");
-    if (list.count == 1 && list.items[0]->kind == AST_EDGE) {
-        ends[0] = elab_expression(e, ast_edge_source(list.items[0]));
-        ends[1] = elab_expression(e, ast_edge_target(list.items[0]));
-    } else if (list.count == 2 && list.items[0]->kind != AST_SLICE && list.items[1]->kind != AST_SLICE &&
-               base.kind == VALUE_SPARSE) {
-        ends[0] = elab_expression(e, list.items[0]);
-        ends[1] = elab_expression(e, list.items[1]);
-    } else {
-        return elab_fail(e, DIAG_E0900, node->span, "this subscript of %s is not supported yet",
-                         base.kind == VALUE_SPARSE ? "a sparse matrix: a[i, j] and `dense(a)` are"
-                                                   : "an edge tensor: w[u -> v] is");
-    }
-    if (value_is(ends[0], VALUE_POISON) || value_is(ends[1], VALUE_POISON))
-        return elab_poison();
-    if (elab_at_edge(e, base, ends[0], ends[1], &out))
-        return out;
-    if (base.kind == VALUE_SPARSE)
-        return looked_up(e, base, ends[0], ends[1], node->span);
-    return elab_fail(e, DIAG_E0209, node->span,
-                     "an edge tensor is read at the edge `u -> v` of an index expression over its own graph");
-}
-
 /* ---- rules
  * ------------------------------------------------------------------------------------------------- */
 
@@ -147,6 +127,38 @@ static IrNode *squared(Elaborator *e, IrNode *x) {
     return ir_binary(&e->b, OP_mul, x, x);
 }
 
+/* The square root with the derivative 0 at 0: where one message came in, or the same ones. */
+static IrNode *flat_root(Elaborator *e, IrNode *x) {
+    IrBuilder *b = &e->b;
+    IrNode *zero = elab_with_dims(e, ir_const_number(b, ir_dtype(x), 0), x->types[0].dims, ir_rank(x));
+    IrNode *one = elab_with_dims(e, ir_const_number(b, ir_dtype(x), 1), x->types[0].dims, ir_rank(x));
+    IrNode *is_some = ir_binary(b, OP_ne, x, zero);
+    return ir_where(b, is_some, ir_unary(b, OP_sqrt, ir_where(b, is_some, x, one)), zero);
+}
+
+/* A function of the messages, an edge tensor: it gives a tensor with a row for each node. */
+static IrNode *by_function(Elaborator *e, Value function, IrNode *messages, IrNode *pattern, Span span) {
+    Argument argument = {.value = elab_on_pattern(e, VALUE_EDGES, pattern, messages), .span = span};
+    Value made = elab_call_value(e, function, &argument, 1, span);
+    if (value_is(made, VALUE_POISON))
+        return NULL;
+    IrNode *nodes = ir_pattern_extent(pattern, IR_SIDE_COLUMNS), *same = NULL, *dims[IR_MAX_RANK];
+    if (made.kind == VALUE_TENSOR && ir_rank(made.node))
+        same = elab_same_extent(e, nodes, made.node->types[0].dims[0],
+                                "an aggregation gives a row for each node");
+    if (!same) {
+        Diag *diag = diag_error(e->sink, DIAG_E0203, span,
+                                "the function that aggregates must give a row for each node, not %s",
+                                elab_kind_text(e, made));
+        diag_note(e->sink, diag, "its argument is the edge tensor of the messages: sum_in(m), max_in(m)");
+        return NULL;
+    }
+    elab_copy_dims(dims, made.node);
+    dims[0] = same;
+    return over_edges_only(e, elab_with_dims(e, made.node, dims, ir_rank(made.node)), pattern,
+                           IR_SIDE_COLUMNS);
+}
+
 /* What the nodes receive; NULL after reporting. */
 static IrNode *aggregate(Elaborator *e, const AstNode *aggregate, IrNode *messages, IrNode *pattern) {
     const AstNode *function = ast_aggregate_function(aggregate);
@@ -159,7 +171,7 @@ static IrNode *aggregate(Elaborator *e, const AstNode *aggregate, IrNode *messag
     if (function->kind == AST_NAME && name_is(function->name, "std")) {
         IrNode *mean = elab_per_node(e, OP_COUNT, messages, pattern, side);
         IrNode *far = ir_binary(&e->b, OP_sub, messages, ir_spread(&e->b, mean, pattern, side));
-        return ir_unary(&e->b, OP_sqrt, elab_per_node(e, OP_COUNT, squared(e, far), pattern, side));
+        return flat_root(e, elab_per_node(e, OP_COUNT, squared(e, far), pattern, side));
     }
     Value value = elab_expression(e, function);
     if (value_is(value, VALUE_POISON))
@@ -168,8 +180,10 @@ static IrNode *aggregate(Elaborator *e, const AstNode *aggregate, IrNode *messag
     if (is_mean || (value.kind == VALUE_BUILTIN && op_is_reduction(value.builtin->op) &&
                     value.builtin->op != OP_argmax && value.builtin->op != OP_argmin))
         return elab_per_node(e, is_mean ? OP_COUNT : value.builtin->op, messages, pattern, side);
+    if (value.kind == VALUE_FUNCTION)
+        return by_function(e, value, messages, pattern, function->span);
     elab_fail(e, DIAG_E0201, function->span,
-              "messages are aggregated by sum, mean, max, min, prod, std or softmax, not by %s",
+              "messages are aggregated by sum, mean, max, min, prod, std, softmax or a function, not by %s",
               elab_kind_text(e, value));
     return NULL;
 }

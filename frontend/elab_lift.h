@@ -31,6 +31,7 @@ enum { LIFT_STEP_LIMIT = 256 };
 #define LIFT_OFFSET_LIMIT ((int64_t)1 << 61)
 
 /* ---- elab_vectorize.c ---- */
+bool elab_lift_is_inside(const Vectorizer *v, const IrNode *node); /* in the body; else visible outside */
 /* The value of an old node; NULL after reporting. */
 const Lifted *elab_lift(Vectorizer *v, const IrNode *old);
 bool elab_lift_region(Vectorizer *v, const IrRegion *region); /* every node that its results need */
@@ -52,6 +53,8 @@ bool elab_lift_check(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_if(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_for(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_while(Vectorizer *v, const IrNode *old, Lifted *out);
+/* ---- elab_vectorize_sparse.c: ops on patterns ---- */
+bool elab_lift_entries(Vectorizer *v, const IrNode *old, Lifted *out);
 /* ---- elab_vectorize_update.c ---- */
 bool elab_lift_update(Vectorizer *v, const IrNode *old, Lifted *out);
 bool elab_lift_along(Vectorizer *v, const IrNode *old, Lifted *out);

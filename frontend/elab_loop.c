@@ -1,6 +1,6 @@
 /* Loops: `for` over ranges, tensors and tuples, and `while`, as regions that carry the variables they change.
  */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 /* ---- which variables a body changes
  * -------------------------------------------------------------------------- */
@@ -186,6 +186,16 @@ static bool carried_results(Elaborator *e, Carried *c, IrNode *more, Span span) 
             elab_unsupported(e, span, "a string that a loop changes");
             return false;
         }
+        if (results.count - first == wanted.count && value_is_on_pattern(value) && value.kind == again.kind &&
+            !elab_same_value(again, value)) {
+            Diag *diag =
+                diag_error(e->sink, DIAG_E0208, span,
+                           "in a loop `%s` keeps its pattern: another one may not have as many entries",
+                           binding->name->text);
+            diag_note(e->sink, diag, "%s before an iteration, and a matrix with other entries after it",
+                      elab_kind_text(e, c->values[i]));
+            return false;
+        }
         if (results.count - first != wanted.count || !elab_same_value(again, value)) {
             elab_fail(e, DIAG_E0208, span,
                       "in a loop `%s` keeps its type: it is %s before an iteration, %s after it",
@@ -315,6 +325,8 @@ Value elab_for(Elaborator *e, const AstNode *node) {
     IrNode *zero = ir_const_i64(&e->b, 0);
     if (over.kind == VALUE_TUPLE) {
         unrolled_for(e, node, over.tuple);
+    } else if (over.kind == VALUE_GRAPH) { /* its nodes */
+        run_for(e, node, &(Run){zero, ir_pattern_extent(elab_entries(e, over).pattern, IR_SIDE_ROWS)});
     } else if (over.kind == VALUE_RANGE) {
         run_for(e, node,
                 &(Run){.begin = elab_node(e, over.tuple->items[0]).node,

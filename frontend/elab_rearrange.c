@@ -163,8 +163,9 @@ Value builtin_repeat_each(Elaborator *e, BuiltinCall *call) {
 Value builtin_axes_of(Elaborator *e, BuiltinCall *call) {
     uint32_t axes[IR_MAX_RANK], count;
     Value x, items[IR_MAX_RANK];
-    if (!first_tensor(e, call, &x) ||
-        !elab_axes(e, call->values[1], ir_rank(x.node), call->spans[1], axes, &count))
+    bool is_matrix = call->values[0].kind == VALUE_SPARSE;
+    if ((!is_matrix && !first_tensor(e, call, &x)) ||
+        !elab_axes(e, call->values[1], is_matrix ? 2 : ir_rank(x.node), call->spans[1], axes, &count))
         return elab_poison();
     for (uint32_t i = 0; i < count; i++)
         items[i] = elab_int(e, axes[i]);

@@ -1,5 +1,6 @@
 /* Builtins that rearrange: reshape, transpose, concat, take …, and questions about shapes and dtypes. */
 #include "frontend/elab_builtin.h"
+#include "frontend/elab_sparse.h"
 
 static bool tensor_argument(Elaborator *e, BuiltinCall *call, Value *x) {
     const char *what = arena_format(e->arena, "the argument of `%s`", call->builtin->name);
@@ -122,10 +123,34 @@ Value builtin_flatten(Elaborator *e, BuiltinCall *call) {
 /* ---- permutations
  * ------------------------------------------------------------------------------------------------ */
 
+/* Of a sparse matrix or a graph. */
+static Value transposed_entries(Elaborator *e, BuiltinCall *call) {
+    Value out = call->values[0];
+    uint32_t axes[2] = {1, 0};
+    if (!value_is(call->values[1], VALUE_NONE)) {
+        Value *items;
+        uint32_t count;
+        if (!elab_elements(e, call->values[1], call->spans[1], "`axes`", &items, &count))
+            return elab_poison();
+        if (count != 2)
+            return elab_fail(e, DIAG_E0206, call->spans[1], "%u axes are given for a matrix", count);
+        for (uint32_t k = 0; k < 2; k++)
+            if (!elab_axis(e, items[k], 2, call->spans[1], &axes[k]))
+                return elab_poison();
+        if (axes[0] == axes[1])
+            return elab_fail(e, DIAG_E0206, call->spans[1], "axis %u is given twice", axes[0]);
+    }
+    if (axes[0])
+        elab_find_field(e, call->values[0], elab_intern(e, "T"), &out);
+    return out;
+}
+
 Value builtin_transpose(Elaborator *e, BuiltinCall *call) {
     uint32_t permutation[IR_MAX_RANK], count;
     bool seen[IR_MAX_RANK] = {0};
     Value x, *items;
+    if (call->values[0].kind == VALUE_SPARSE || call->values[0].kind == VALUE_GRAPH)
+        return transposed_entries(e, call);
     if (!tensor_argument(e, call, &x))
         return x;
     if (value_is(call->values[1], VALUE_NONE))
@@ -400,7 +425,11 @@ Value builtin_take(Elaborator *e, BuiltinCall *call) {
  * -------------------------------------------------------------------------------------------------------- */
 
 static Value field(Elaborator *e, BuiltinCall *call, const char *name) {
-    Value x, out;
+    Value x = call->values[0], out;
+    bool has_field = (x.kind == VALUE_SPARSE || x.kind == VALUE_EDGES) &&
+                     elab_find_field(e, x, elab_intern(e, name), &out);
+    if (has_field)
+        return out;
     if (!tensor_argument(e, call, &x))
         return x;
     elab_find_field(e, x, elab_intern(e, name), &out);

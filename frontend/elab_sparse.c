@@ -47,9 +47,8 @@ IrNode *elab_entries_at(Elaborator *e, IrNode *values, IrNode *map) {
     IrNode *zero = ir_const_i64(b, 0), *one = ir_const_i64(b, 1);
     IrNode *last = ir_broadcast_trailing(b, ir_const_number(b, ir_dtype(values), 0), &one, 1);
     IrNode *padded = ir_concat(b, (IrNode *[]){values, last}, 2, 0);
-    IrNode *dims[] = {map->types[0].dims[0]};
-    IrNode *none = ir_broadcast_trailing(b, values->types[0].dims[0], dims, 1);
-    IrNode *is_absent = ir_binary(b, OP_lt, map, ir_broadcast_trailing(b, zero, dims, 1));
+    IrNode *none = elab_with_dims(e, values->types[0].dims[0], map->types[0].dims, ir_rank(map));
+    IrNode *is_absent = ir_binary(b, OP_lt, map, elab_with_dims(e, zero, map->types[0].dims, ir_rank(map)));
     return ir_gather(b, padded, ir_where(b, is_absent, none, map), 0);
 }
 

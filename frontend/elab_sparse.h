@@ -27,7 +27,7 @@ Value elab_on_pattern(Elaborator *e, ValueKind kind, IrNode *pattern, IrNode *va
 IrNode *elab_fit_entries(Elaborator *e, IrNode *values, IrNode *pattern);
 /* i64 [count]: the row (column) of each entry. */
 IrNode *elab_ends(Elaborator *e, IrNode *pattern, IrSide side);
-/* values[map], zero where map is -1. */
+/* values[map], zero where map (i64, of any shape) is -1. */
 IrNode *elab_entries_at(Elaborator *e, IrNode *values, IrNode *map);
 const char *elab_sparse_text(Elaborator *e, Value value);
 /* elab_text.c: as it is printed. */
@@ -47,7 +47,9 @@ IrNode *elab_updates(Elaborator *e, const AstNode *update, IrNode *pattern, IrNo
 /* elab_edges.c: the reduction (OP_COUNT: mean) of x [count, ...] over the entries of each row or column, 0
  * for none. */
 IrNode *elab_per_node(Elaborator *e, Op op, IrNode *x, IrNode *pattern, IrSide side);
-/* w[u -> v], a[u, v], a[i, j]. */
+/* The other end of the first edge of each node for which x is largest (smallest), 0 for none. */
+IrNode *elab_place_per_node(Elaborator *e, Op op, IrNode *x, IrNode *pattern, IrSide side);
+/* elab_sparse_index.c: w[u -> v], a[u, v], a[i, j], a[i], a[2:5, idx]. */
 Value elab_sparse_index(Elaborator *e, const AstNode *node, Value base);
 /* The body of a rule whose parameters are bound in the scope in hand. */
 Value elab_rule(Elaborator *e, const AstNode *rule);
@@ -58,7 +60,13 @@ Value elab_sparse_matmul(Elaborator *e, Value left, Value right, const OperandIn
 Value elab_sparse_reduce(Elaborator *e, Op op, Value value, Value axis, bool keepdims, const Dtype *dtype,
                          Span span, Span axis_span);
 Value elab_sparse_mean(Elaborator *e, Value value, Value axis, bool keepdims, Span span, Span axis_span);
-/* What a function of the library gives: an error if its zeros are something else. */
+/* What a dense operand [n, m], or one that broadcasts to it, has at the entries. */
+Value elab_at_entries(Elaborator *e, IrNode *pattern, Value value, const OperandInfo *info, Op op);
+/* elab_sparse_choice.c: false where the result would have no pattern. */
+bool elab_sparse_where(Elaborator *e, const Value *operands, const OperandInfo *infos, Span span, Value *out);
+/* argmax or argmin along the axes. */
+Value elab_sparse_place(Elaborator *e, Op op, Value a, const uint32_t *axes, uint32_t count, Span span);
+/* elab_sparse_ops.c: what a function of the library gives: an error if its zeros are something else. */
 Value elab_check_zeros(Elaborator *e, Value value, Name function, Span span);
 /* The value with its tensor converted. */
 Value elab_sparse_cast(Elaborator *e, Value value, Dtype dtype);

@@ -165,7 +165,7 @@ Value elab_check_zeros(Elaborator *e, Value value, Name function, Span span) {
 }
 
 /* What a dense operand [n, m], or one that broadcasts to it, has at the entries. */
-static Value at_entries(Elaborator *e, IrNode *pattern, Value value, const OperandInfo *info, Op op) {
+Value elab_at_entries(Elaborator *e, IrNode *pattern, Value value, const OperandInfo *info, Op op) {
     IrBuilder *b = &e->b;
     IrNode *x = elab_node(e, value).node;
     uint32_t rank = ir_rank(x);
@@ -270,7 +270,7 @@ static Value with_dense(Elaborator *e, Op op, const Value *operands, const Opera
     Entries a = elab_entries(e, operands[at]);
     Value values[2];
     values[at] = value_tensor(a.values);
-    values[!at] = at_entries(e, a.pattern, operands[!at], &infos[!at], op);
+    values[!at] = elab_at_entries(e, a.pattern, operands[!at], &infos[!at], op);
     if (value_is(values[!at], VALUE_POISON))
         return values[!at];
     return on_pattern_of(e, a.pattern, elab_elementwise(e, op, values, infos, span));
@@ -336,9 +336,10 @@ Value elab_sparse_elementwise(Elaborator *e, Op op, const Value *operands, const
                                   : join(e, op, operands, infos, span);
     if (count == 2)
         return with_dense(e, op, operands, infos, span);
-    return elab_fail(e, DIAG_E0900, span,
-                     "`%s` of sparse matrices is not supported: `nonzeros(a, f)` or `dense(a)`",
-                     elab_spelling(op));
+    Value made;
+    if (op == OP_where && elab_sparse_where(e, operands, infos, span, &made))
+        return made;
+    return fills(e, elab_spelling(op), *any, span);
 }
 
 Value elab_sparse_cast(Elaborator *e, Value value, Dtype dtype) {
@@ -493,6 +494,25 @@ static Value shaped(Elaborator *e, IrNode *made, const uint32_t *axes, uint32_t 
     return value_tensor(made);
 }
 
+/* The values, once the sizes of the axes are known to be positive: the largest of nothing is an error. */
+static IrNode *over_something(Elaborator *e, Op op, Entries a, const uint32_t *axes, uint32_t count,
+                              Span span) {
+    IrBuilder *b = &e->b;
+    Name message = elab_intern(e, arena_format(e->arena, "`%s` over nothing", op_name(op)));
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t size;
+        IrNode *extent = ir_pattern_extent(a.pattern, (IrSide)axes[i]);
+        if (ir_known_i64(extent, &size) && size == 0)
+            return elab_fail(e, DIAG_E0305, span, "`%s` over nothing: axis %u has the size 0", op_name(op),
+                             axes[i]),
+                   NULL;
+        IrNode *fits = ir_binary(b, OP_gt, extent, ir_const_i64(b, 0));
+        if (!ir_const_value_i64(extent, &size))
+            a.values = ir_check_true(b, fits, a.values, DIAG_E0305, message);
+    }
+    return a.values;
+}
+
 Value elab_sparse_reduce(Elaborator *e, Op op, Value value, Value axis, bool keepdims, const Dtype *dtype,
                          Span span, Span axis_span) {
     uint32_t axes[IR_MAX_RANK], count;
@@ -512,13 +532,16 @@ Value elab_sparse_reduce(Elaborator *e, Op op, Value value, Value axis, bool kee
         Value made = elab_reduce(e, op, value_tensor(a.values), shifted, keepdims, dtype, span, axis_span);
         return value_is(made, VALUE_POISON) ? made : elab_on_pattern(e, VALUE_EDGES, a.pattern, made.node);
     }
-    if (op == OP_argmax || op == OP_argmin)
-        return elab_fail(e, DIAG_E0900, span,
-                         "`%s` of a sparse matrix is not supported: `dense(a)` makes it dense", op_name(op));
     if (!elab_axes(e, axis, 2, axis_span, axes, &count))
         return elab_poison();
     if (count == 0)
         return value;
+    if (elab_has_no_identity(op) && !(a.values = over_something(e, op, a, axes, count, span)))
+        return elab_poison();
+    if (op == OP_argmax || op == OP_argmin) {
+        Value made = elab_sparse_place(e, op, value, axes, count, span);
+        return value_is(made, VALUE_POISON) ? made : shaped(e, made.node, axes, count, keepdims);
+    }
     if (count == 2) {
         Value made = reduce_all(e, op, a, dtype, span, axis_span);
         return value_is(made, VALUE_POISON) ? made : shaped(e, made.node, axes, count, keepdims);
@@ -527,11 +550,33 @@ Value elab_sparse_reduce(Elaborator *e, Op op, Value value, Value axis, bool kee
                   keepdims);
 }
 
+/* Over all; with axes over those behind the edges. */
+static Value edge_mean(Elaborator *e, Value value, Value axis, bool keepdims, Span span, Span axis_span) {
+    uint32_t axes[IR_MAX_RANK], count = 0;
+    Entries w = elab_entries(e, value);
+    Dtype dtype = ir_dtype(w.values);
+    Dtype wanted = dtype_is_float(dtype) || dtype_is_complex(dtype) ? dtype : DTYPE_f64;
+    Value sum = elab_sparse_reduce(e, OP_sum, value, axis, keepdims, &wanted, span, axis_span);
+    if (value_is(sum, VALUE_POISON))
+        return sum;
+    IrNode *size = ir_const_i64(&e->b, 1);
+    if (value_is(axis, VALUE_NONE))
+        size = ir_size(&e->b, w.values);
+    else if (!elab_axes(e, axis, ir_rank(w.values) - 1, axis_span, axes, &count))
+        return elab_poison();
+    for (uint32_t i = 0; i < count; i++)
+        size = ir_binary(&e->b, OP_mul, size, w.values->types[0].dims[axes[i] + 1]);
+    OperandInfo infos[2] = {{span, NULL}, {span, NULL}};
+    return elab_elementwise(e, OP_div, (Value[]){sum, value_weak(size)}, infos, span);
+}
+
 Value elab_sparse_mean(Elaborator *e, Value value, Value axis, bool keepdims, Span span, Span axis_span) {
     uint32_t axes[IR_MAX_RANK], count;
     Dtype dtype;
-    if (value.kind != VALUE_SPARSE)
-        return elab_fail(e, DIAG_E0900, span, "`mean` of %s is not supported", elab_kind_text(e, value));
+    if (value.kind == VALUE_GRAPH)
+        return elab_sparse_reduce(e, OP_sum, value, axis, keepdims, NULL, span, axis_span); /* reports it */
+    if (value.kind == VALUE_EDGES)
+        return edge_mean(e, value, axis, keepdims, span, axis_span);
     elab_dtype_of(value, &dtype);
     Dtype wanted = dtype_is_float(dtype) || dtype_is_complex(dtype) ? dtype : DTYPE_f64;
     Value sum = elab_sparse_reduce(e, OP_sum, value, axis, keepdims, &wanted, span, axis_span);

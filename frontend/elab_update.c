@@ -1,6 +1,7 @@
 /* Assignment through indices: `x[i] = v`, `x[1:, k] += v`, `x[i][j] = v` as functional updates of a `mut`. */
 #include "frontend/elab_builtin.h"
 #include "frontend/elab_index.h"
+#include "frontend/elab_sparse.h"
 
 typedef struct Update {   /* one assignment */
     const AstNode *node;  /* for messages of the operator */
@@ -285,6 +286,12 @@ static Value updated(Elaborator *e, const Update *update, Value base, const AstN
         return base;
     if (base.kind == VALUE_TUPLE)
         return updated_tuple(e, update, base, chain, count);
+    if (value_is_on_pattern(base))
+        return elab_fail(
+            e, DIAG_E0201, chain[0]->span,
+            "elements of %s cannot be assigned to; from_entries(rows, columns, values, shape) makes "
+            "a matrix, nonzeros(a, fn(v) = …) changes its values",
+            elab_kind_text(e, base));
     base = elab_tensor(e, base, chain[0]->children[0]->span, "what is indexed");
     if (chain[0]->kind == AST_FIELD && !value_is(base, VALUE_POISON)) { /* x.T[…] = v */
         Value turned = updated(e, update, elab_transpose(e, base), chain + 1, count - 1);

@@ -3,7 +3,7 @@
  * own; the others are built once, outside. */
 #include "frontend/elab_lift.h"
 
-static bool is_inside(const Vectorizer *v, const IrNode *node) {
+bool elab_lift_is_inside(const Vectorizer *v, const IrNode *node) {
     return node->id < v->old_count && ir_region_encloses(v->body, node->region);
 }
 
@@ -523,47 +523,6 @@ static bool lift_same(Vectorizer *v, const IrNode *old, Lifted *out) {
     return true;
 }
 
-/* spread and segment work on the first of the own axes: it goes before the index variables, and back. */
-static bool lift_entries(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const Lifted *x = elab_lift(v, old->operands[0]), *pattern = elab_lift(v, old->operands[1]);
-    uint32_t order[IR_MAX_RANK], back[IR_MAX_RANK];
-    if (!x || !pattern)
-        return false;
-    IrNode *node = elab_lift_node(v, x, x->set);
-    uint32_t lead = bits(x->set), rank = ir_rank(node);
-    order[0] = lead;
-    for (uint32_t k = 1; k < rank; k++)
-        order[k] = k <= lead ? k - 1 : k;
-    for (uint32_t k = 0; k < rank; k++)
-        back[order[k]] = k;
-    node = lead ? elab_permuted(v->e, node, order) : node;
-    node = old->op == OP_spread
-               ? ir_spread(&v->e->b, node, pattern->node, (IrSide)old->attributes[0])
-               : ir_segment(&v->e->b, (Op)old->attributes[1], node, pattern->node, (IrSide)old->attributes[2],
-                            (Dtype)old->attributes[0], ir_dtype(old));
-    elab_lift_own(out, lead ? elab_permuted(v->e, node, back) : node, x->set);
-    return true;
-}
-
-/* Over the entries of each column: all entries are needed at once. */
-static bool lift_collect(Vectorizer *v, const IrNode *old, Lifted *out) {
-    const Lifted *x = elab_lift(v, old->operands[0]), *entry = elab_lift(v, old->operands[2]);
-    IrNode *pattern = old->operands[1];
-    IrCollect what = (IrCollect)old->attributes[0];
-    if (!x || !entry || !elab_lift_rank_fits(v, x->set | entry->set, ir_rank(old)))
-        return false;
-    if (entry->set != 1 || is_inside(v, pattern)) { /* the edges are the first variable of this expression */
-        elab_unsupported(v->e, old->span, "collecting over the edges of an expression further out");
-        return false;
-    }
-    IrNode *all = elab_lift_node(v, x, x->set | entry->set),
-           *made = ir_collected(&v->e->b, all, pattern, what);
-    if (what != IR_COLLECT_SOFTMAX)
-        made = ir_spread(&v->e->b, made, pattern, IR_SIDE_COLUMNS);
-    elab_lift_own(out, made, x->set | entry->set);
-    return true;
-}
-
 /* ---- the walk ---- */
 
 static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
@@ -598,17 +557,6 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
         return lift_call(v, old, out);
     case OP_concat:
         return lift_concat(v, old, out);
-    case OP_collect:
-        return lift_collect(v, old, out);
-    case OP_spread:
-    case OP_segment:
-        return lift_entries(v, old, out);
-    case OP_pattern_part: {
-        const Lifted *pattern = elab_lift(v, old->operands[0]);
-        if (pattern)
-            elab_lift_own(out, ir_pattern_part(b, pattern->node, (IrPart)old->attributes[0]), 0);
-        return pattern != NULL;
-    }
     case OP_check_index:
         return elab_lift_check_index(v, old, out);
     case OP_check_equal:
@@ -637,6 +585,20 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
     case OP_nonzero:
         elab_unsupported(v->e, old->span, "a mask or `nonzero` in an index expression");
         return false;
+    case OP_collect:
+    case OP_spread:
+    case OP_segment:
+    case OP_sparse_product:
+    case OP_pattern_part:
+    case OP_pattern_make:
+    case OP_pattern_transpose:
+    case OP_pattern_reorder:
+    case OP_pattern_union:
+    case OP_pattern_intersection:
+    case OP_pattern_product:
+    case OP_pattern_select:
+    case OP_pattern_locate:
+        return elab_lift_entries(v, old, out);
     default:
         elab_unsupported(v->e, old->span,
                          arena_format(v->e->arena, "`%s` in an index expression", op_name(old->op)));
@@ -645,7 +607,7 @@ static bool lift_op(Vectorizer *v, const IrNode *old, Lifted *out) {
 }
 
 const Lifted *elab_lift(Vectorizer *v, const IrNode *old) {
-    if (!is_inside(v, old)) {
+    if (!elab_lift_is_inside(v, old)) {
         Lifted *made = ARENA_NEW(v->e->arena, Lifted);
         elab_lift_own(made, (IrNode *)old, 0);
         return made;

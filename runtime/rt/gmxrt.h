@@ -248,7 +248,7 @@ int32_t gmxrt_pattern_select(gmxrt_ctx *ctx, gmxrt_pattern *x, const gmxrt_view 
                              const gmxrt_view *columns, gmxrt_buffer **pattern, gmxrt_buffer **map,
                              uint64_t span);
 /* out (contiguous i64) = where (rows[k], columns[k]) stands in x, the first of repeats; -1 where there is
- * none. All i64 of one shape, in range. */
+ * none. All i64 of one shape; E0302 if one is out of range. */
 int32_t gmxrt_pattern_locate(gmxrt_ctx *ctx, gmxrt_pattern *x, const gmxrt_view *rows,
                              const gmxrt_view *columns, const gmxrt_view *out, uint64_t span);
 /* out [z->count] = the entries of (x, x_values) @ (y, y_values) that z has; one dtype, contiguous; the

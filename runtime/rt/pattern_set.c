@@ -342,8 +342,14 @@ int32_t gmxrt_pattern_locate(gmxrt_ctx *ctx, gmxrt_pattern *x, const gmxrt_view 
     int64_t count = view_size(out), *to = out->data;
     if (pattern_rows(ctx, x, &all, span))
         return 1;
-    for (int64_t i = 0; i < count; i++)
-        to[i] = find(&all, ((const int64_t *)rows->data)[offset_of(rows, i)],
-                     ((const int64_t *)columns->data)[offset_of(columns, i)]);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t row = ((const int64_t *)rows->data)[offset_of(rows, i)];
+        int64_t column = ((const int64_t *)columns->data)[offset_of(columns, i)];
+        if (row < 0 || row >= x->rows)
+            return gmxrt_fail_index(ctx, row, x->rows, 0, span);
+        if (column < 0 || column >= x->columns)
+            return gmxrt_fail_index(ctx, column, x->columns, 1, span);
+        to[i] = find(&all, row, column);
+    }
     return 0;
 }
