@@ -42,6 +42,9 @@ static bool can_leave(Elaborator *e, Value value, Span span) {
     if (value.kind == VALUE_FUNCTION || value.kind == VALUE_DERIVATIVE || value.kind == VALUE_MAPPED)
         return elab_fail(e, DIAG_E0201, span, "what `checkpoint` calls returns tensors, not a function"),
                false;
+    if (value.kind == VALUE_TENSOR && value.node->types[0].kind == IR_PATTERN &&
+        value.node->region == e->b.region)
+        return elab_unsupported(e, span, "a sparse matrix with a new pattern as a result of `checkpoint`"), false;
     for (uint32_t i = 0; value_has_items(value) && i < value.tuple->count; i++)
         if (!can_leave(e, value.tuple->items[i], span))
             return false;

@@ -1,5 +1,5 @@
 /* Blocks and statements: `if`, early `return`, bindings, assignment.  Loops are in elab_loop.c. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 bool elab_has_return(const AstNode *node) {
     if (!node || node->kind == AST_FUNCTION)
@@ -247,13 +247,28 @@ static Binding *assignable(Elaborator *e, const AstNode *target) {
     return binding;
 }
 
+/* A sparse matrix or an edge tensor keeps its dtype, and the rank of its rows. */
+static Value kept_entries(Elaborator *e, Name name, Value old, Value value, Span span) {
+    Dtype dtype;
+    uint32_t rank = 0, new_rank = 0;
+    elab_rank_of(old.tuple->items[1], &rank);
+    elab_rank_of(value.tuple->items[1], &new_rank);
+    if (rank != new_rank)
+        return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s: a `mut` keeps its rank",
+                         name->text, elab_type_text(e, old), elab_type_text(e, value));
+    elab_dtype_of(old, &dtype);
+    return elab_coerce(e, value, dtype, span, DIAG_E0207, arena_format(e->arena, "`%s`", name->text));
+}
+
 /* A variable keeps its dtype and rank. */
 static Value kept_type(Elaborator *e, Name name, Value old, Value value, Span span) {
     Dtype dtype;
     uint32_t rank, new_rank;
     if (value_is(value, VALUE_POISON) || value_is(old, VALUE_POISON) || elab_same_value(old, value))
         return value;
-    bool was_tensor = elab_dtype_of(old, &dtype);
+    if (value_is_on_pattern(old) && value.kind == old.kind) /* which entries there are may change */
+        return old.kind == VALUE_GRAPH ? value : kept_entries(e, name, old, value, span);
+    bool was_tensor = elab_dtype_of(old, &dtype) && !value_is_on_pattern(old);
     bool are_texts = value_is_text(old) && value_is_text(value);
     if (was_tensor ? !elab_rank_of(value, &new_rank) : value.kind != old.kind && !are_texts)
         return elab_fail(e, DIAG_E0208, span, "`%s` is %s and cannot become %s", name->text,

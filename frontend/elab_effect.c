@@ -1,5 +1,6 @@
 /* Builtins with effects: print, load, save, help. */
 #include "frontend/elab_builtin.h"
+#include "frontend/elab_sparse.h"
 #include "frontend/elab_text.h"
 
 /* False after E0211: effects have no place here.  `what`: "print". */
@@ -109,6 +110,8 @@ typedef struct Saved { /* what one `save` writes */
 
 /* A tensor under its name, or each field of a record under its path; false after E0201. */
 static bool add_saved(Elaborator *e, Saved *saved, const char *name, Value value, Span span) {
+    if (elab_has_pattern(value))
+        return elab_unsupported(e, span, "`save` of sparse matrices and graphs to such a file"), false;
     if (elab_is_tree(value) && value.kind != VALUE_RECORD) {
         LeafList leaves = {0};
         elab_leaves(e, value, &leaves);

@@ -4,6 +4,7 @@
  * vectorising that region (elab_vectorize.c) then gives the results for all items at once, as in
  * [f(x[i], y[i]) for i]. */
 #include "frontend/elab_builtin.h"
+#include "frontend/elab_sparse.h"
 #include "frontend/elab_vectorize.h"
 
 /* The function, and the axis of each argument: None, an integer, or a tuple of them. */
@@ -62,6 +63,10 @@ static Value prepared(Mapping *m, Value value, Value axis) {
         value.tuple = tuple;
         return value;
     }
+    if (!value_is(axis, VALUE_NONE) && value_is_on_pattern(value))
+        return elab_fail(e, DIAG_E0201, m->span,
+                         "`vmap` runs over an axis of a tensor, not of %s; in_axes=None passes it as it is",
+                         elab_kind_text(e, value));
     if (value_is(axis, VALUE_NONE) || !elab_dtype_of(value, &dtype))
         return value;
     value = elab_node(e, value);

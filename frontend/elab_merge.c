@@ -1,5 +1,5 @@
 /* Values that leave regions: snapshots of the variables, branches joined into one `if`, leaves of values. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 IrRegion *elab_enter_region(Elaborator *e) {
     e->b.region = ir_region_new(e->b.function, e->b.region);
@@ -57,10 +57,15 @@ static bool is_fixed(const ValueTuple *tuple, uint32_t i) {
            is_numbers(tuple->items[i]);
 }
 
+/* So is the pattern of a sparse matrix. */
+static bool is_changing(Value value) {
+    return value_has_node(value) && value.node->types[0].kind != IR_PATTERN;
+}
+
 Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
     if (value.kind == VALUE_SLOT || value.kind == VALUE_CONSTANT)
         value = elab_node(e, value);
-    if (value_has_node(value)) {
+    if (is_changing(value)) {
         vec_push(e->arena, nodes, value.node);
     } else if (value_has_items(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
@@ -73,7 +78,7 @@ Value elab_flatten(Elaborator *e, Value value, NodeList *nodes) {
 }
 
 Value elab_rebuild(Elaborator *e, Value value, IrNode *const *nodes, uint32_t *next) {
-    if (value_has_node(value)) {
+    if (is_changing(value)) {
         value.node = nodes[(*next)++];
     } else if (value_has_items(value)) {
         ValueTuple *tuple = elab_tuple_like(e, value.tuple);
@@ -115,6 +120,9 @@ bool elab_same_value(Value a, Value b) {
     case VALUE_TEXT:
     case VALUE_MAPPED:
     case VALUE_LAYER:
+    case VALUE_SPARSE:
+    case VALUE_EDGES:
+    case VALUE_GRAPH:
         if ((a.kind == VALUE_TEXT && a.pieces != b.pieces) ||
             (a.kind == VALUE_LAYER && a.instance != b.instance) || !elab_same_form(a.tuple, b.tuple))
             return false;
@@ -174,6 +182,30 @@ static Value join_tensors(Elaborator *e, Join *join, Value yes, Value no) {
     return leaf(e, join, left.node, right.node, VALUE_TENSOR, yes.is_weak && no.is_weak);
 }
 
+static Value join_values(Elaborator *e, Join *join, Value yes, Value no);
+
+/* A pattern that is another one in each branch: in one order. */
+static Value join_patterns(Elaborator *e, Join *join, Value yes, Value no) {
+    Branch *branches[] = {join->yes, join->no};
+    Value sides[] = {yes, no};
+    IrRegion *region = e->b.region;
+    bool differ = elab_node(e, yes.tuple->items[0]).node != elab_node(e, no.tuple->items[0]).node;
+    for (int i = 0; i < 2 && differ && yes.kind == VALUE_SPARSE; i++) {
+        e->b.region = branches[i]->region;
+        sides[i] = elab_reordered(e, sides[i], IR_ORDER_ROWS);
+    }
+    e->b.region = region;
+    ValueTuple *tuple = elab_tuple_like(e, yes.tuple);
+    tuple->items[0] = elab_node(e, sides[0].tuple->items[0]);
+    if (differ)
+        tuple->items[0] = leaf(e, join, tuple->items[0].node, elab_node(e, sides[1].tuple->items[0]).node,
+                               VALUE_TENSOR, false);
+    for (uint32_t i = 1; i < tuple->count; i++)
+        tuple->items[i] = join_values(e, join, sides[0].tuple->items[i], sides[1].tuple->items[i]);
+    yes.tuple = tuple;
+    return yes;
+}
+
 /* A value whose new leaves have no node yet. */
 static Value join_values(Elaborator *e, Join *join, Value yes, Value no) {
     Dtype dtype;
@@ -183,6 +215,10 @@ static Value join_values(Elaborator *e, Join *join, Value yes, Value no) {
         return yes;
     if (yes.kind == VALUE_TOKEN && no.kind == VALUE_TOKEN)
         return leaf(e, join, yes.node, no.node, VALUE_TOKEN, false);
+    if (value_is_on_pattern(yes) && yes.kind == no.kind && elab_same_form(yes.tuple, no.tuple))
+        return join_patterns(e, join, yes, no);
+    if (value_is_on_pattern(yes) || value_is_on_pattern(no))
+        return join_error(e, join, yes, no);
     if (elab_dtype_of(yes, &dtype) && elab_dtype_of(no, &dtype))
         return join_tensors(e, join, yes, no);
     if (value_is_text(yes) && value_is_text(no) && !elab_match_texts(e, &yes, &no, join->no->region))

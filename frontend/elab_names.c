@@ -85,7 +85,12 @@ void elab_each_field(Elaborator *e, Value value, ElabVisit visit, void *context)
             const char *path = value.tuple->names[i]->text;
             visit(context, arena_copy_text(e->sink->arena, path, strcspn(path, ".")));
         }
-    for (size_t i = 0; elab_dtype_of(value, &dtype) && i < sizeof fields / sizeof *fields; i++)
+    static const char *const of_sparse[] = {"shape", "dtype", "ndim", "size", "nnz", "T"},
+                             *const of_graph[] = {"n", "e", "src", "dst", "adj", "T"};
+    bool is_sparse = value.kind == VALUE_SPARSE, is_graph = value.kind == VALUE_GRAPH;
+    for (size_t i = 0; (is_sparse || is_graph) && i < sizeof of_sparse / sizeof *of_sparse; i++)
+        visit(context, is_sparse ? of_sparse[i] : of_graph[i]);
+    for (size_t i = 0; !is_sparse && elab_dtype_of(value, &dtype) && i < sizeof fields / sizeof *fields; i++)
         visit(context, fields[i]);
 }
 

@@ -3,7 +3,7 @@
  * The outermost loop that holds one gets two hidden variables, carried as any other: whether the function has
  * returned, and what.  A loop goes on while it has not; what follows a loop runs where it has not.  What is
  * returned is found by elaborating the loop once to no effect, so that the variable has a type before it. */
-#include "frontend/elab.h"
+#include "frontend/elab_sparse.h"
 
 static const Rest loop_end; /* a loop's body: nothing of the function follows in the same iteration */
 
@@ -71,6 +71,8 @@ Value elab_return_from_loop(Elaborator *e, const AstNode *node) {
     Dtype dtype, wanted;
     if (expression && value_is(value, VALUE_UNIT))
         value = elab_fail(e, DIAG_E0201, expression->span, "this has no value");
+    if (elab_has_pattern(value))
+        value = elab_unsupported(e, expression->span, "returning a sparse matrix or a graph from a loop");
     if (value_is(value, VALUE_POISON))
         return unit;
     if (loop->is_probing) {

@@ -18,6 +18,8 @@ typedef struct Entries {
 static inline bool value_is_on_pattern(Value value) {
     return value.kind == VALUE_SPARSE || value.kind == VALUE_EDGES || value.kind == VALUE_GRAPH;
 }
+/* elab_tree.c: a sparse matrix, edge tensor or graph, or a tree with one. */
+bool elab_has_pattern(Value value);
 /* elab_sparse.c */
 Entries elab_entries(Elaborator *e, Value value);
 Value elab_on_pattern(Elaborator *e, ValueKind kind, IrNode *pattern, IrNode *values);

@@ -1,9 +1,17 @@
 /* Trees: the tensors in a tuple, record or layer, their paths, and what is done with all of them. */
 #include "frontend/elab_builtin.h"
+#include "frontend/elab_sparse.h"
 #include "frontend/elab_text.h"
 
 bool elab_is_tree(Value value) {
     return value.kind == VALUE_TUPLE || value.kind == VALUE_RECORD || value.kind == VALUE_LAYER;
+}
+
+bool elab_has_pattern(Value value) {
+    bool has = value_is_on_pattern(value);
+    for (uint32_t i = 0; !has && elab_is_tree(value) && i < value.tuple->count; i++)
+        has = elab_has_pattern(value.tuple->items[i]);
+    return has;
 }
 
 static const char *path_of_item(Elaborator *e, const char *path, const ValueTuple *tuple, uint32_t i) {
@@ -27,13 +35,20 @@ static Place place_of_item(const ValueTuple *tuple, uint32_t i, Place place) {
 /* Tensors that a layer was made with, or computed when it was made, are no leaves; its sub-layers are. */
 static bool is_leaf(Place place, Value value) {
     Dtype dtype;
-    return elab_dtype_of(value, &dtype) &&
+    return elab_dtype_of(value, &dtype) && !value_is_on_pattern(value) &&
            (!place.is_in_layer || place.role == ROLE_PARAM || place.role == ROLE_STATE);
+}
+
+/* Of a sparse matrix or an edge tensor the values are: the pattern stays. */
+static bool has_values(Value value) {
+    return value.kind == VALUE_SPARSE || value.kind == VALUE_EDGES;
 }
 
 static void collect(Elaborator *e, Place place, const char *path, Value value, LeafList *out) {
     if (is_leaf(place, value))
         vec_push(e->arena, out, ((Leaf){path, value, place.is_in_state ? ROLE_STATE : place.role}));
+    if (has_values(value))
+        collect(e, place, path, value_tensor(elab_entries(e, value).values), out);
     if (!elab_is_tree(value))
         return;
     for (uint32_t i = 0; i < value.tuple->count; i++)
@@ -65,6 +80,12 @@ static Value replaced(Elaborator *e, Place place, Value value, Replacement *r) {
         if (value.kind == VALUE_LAYER)
             value.instance = NULL; /* which has the leaves that it had */
         return value;
+    }
+    if (has_values(value)) {
+        Value values = replaced(e, place, value.tuple->items[1], r);
+        return values.kind == VALUE_TUPLE
+                   ? values
+                   : elab_on_pattern(e, value.kind, elab_entries(e, value).pattern, elab_node(e, values).node);
     }
     LayerRole role = place.is_in_state ? ROLE_STATE : place.role;
     if (is_leaf(place, value) && (!r->drops_others || is_trained(value, role)))
@@ -219,7 +240,7 @@ Value builtin_tree_map(Elaborator *e, BuiltinCall *call) {
         Dtype dtype;
         if (value_is(values[i], VALUE_POISON))
             return values[i];
-        if (!elab_dtype_of(values[i], &dtype))
+        if (!elab_dtype_of(values[i], &dtype) || value_is_on_pattern(values[i]))
             return elab_fail(e, DIAG_E0201, call->span,
                              "`tree_map` needs a function that gives a tensor, not %s",
                              elab_kind_text(e, values[i]));
