@@ -44,7 +44,8 @@ static bool can_leave(Elaborator *e, Value value, Span span) {
                false;
     if (value.kind == VALUE_TENSOR && value.node->types[0].kind == IR_PATTERN &&
         value.node->region == e->b.region)
-        return elab_unsupported(e, span, "a sparse matrix with a new pattern as a result of `checkpoint`"), false;
+        return elab_unsupported(e, span, "a sparse matrix with a new pattern as a result of `checkpoint`"),
+               false;
     for (uint32_t i = 0; value_has_items(value) && i < value.tuple->count; i++)
         if (!can_leave(e, value.tuple->items[i], span))
             return false;

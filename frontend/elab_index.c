@@ -233,7 +233,8 @@ static bool mask_parts(Elaborator *e, Value mask, IrNode *const *dims, uint32_t 
 static bool index_dtype(Elaborator *e, const AstNode *node, Value value, Dtype *dtype) {
     if (value_is(value, VALUE_POISON))
         return false;
-    if (!value_is_on_pattern(value) && elab_dtype_of(value, dtype) && (dtype_is_integer(*dtype) || *dtype == DTYPE_bool))
+    if (!value_is_on_pattern(value) && elab_dtype_of(value, dtype) &&
+        (dtype_is_integer(*dtype) || *dtype == DTYPE_bool))
         return true;
     elab_fail(e, DIAG_E0209, node->span,
               "an index must be an integer, a slice or a tensor of integers or bool, not %s",

@@ -83,9 +83,9 @@ static Value replaced(Elaborator *e, Place place, Value value, Replacement *r) {
     }
     if (has_values(value)) {
         Value values = replaced(e, place, value.tuple->items[1], r);
-        return values.kind == VALUE_TUPLE
-                   ? values
-                   : elab_on_pattern(e, value.kind, elab_entries(e, value).pattern, elab_node(e, values).node);
+        return values.kind == VALUE_TUPLE ? values
+                                          : elab_on_pattern(e, value.kind, elab_entries(e, value).pattern,
+                                                            elab_node(e, values).node);
     }
     LayerRole role = place.is_in_state ? ROLE_STATE : place.role;
     if (is_leaf(place, value) && (!r->drops_others || is_trained(value, role)))
