@@ -295,8 +295,8 @@ typedef struct Branch {
 /* Joins two branches: builds the `if`, sets the variables, gives the value. */
 Value elab_join(Elaborator *e, IrNode *condition, const Snapshot *before, Branch *yes, Branch *no,
                 bool wants_value, Span span);
-/* Tensor and token leaves of a value in order, appended to `nodes`; slots and constants become nodes.  Patterns
- * are no leaves: loops and derivatives leave them as they are. */
+/* Tensor and token leaves of a value in order, appended to `nodes`; slots and constants become nodes.
+ * Patterns are no leaves: loops and derivatives leave them as they are. */
 typedef VEC(IrNode *) NodeList;
 Value elab_flatten(Elaborator *e, Value value, NodeList *nodes);
 /* The same value with its leaves replaced. */

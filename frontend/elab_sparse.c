@@ -328,15 +328,16 @@ Value builtin_nnz(Elaborator *e, BuiltinCall *call) {
 
 Value builtin_is_sparse(Elaborator *e, BuiltinCall *call) {
     (void)e;
-    return elab_constant(DTYPE_bool, call->values[0].kind == VALUE_SPARSE, false);
+    ValueKind kind = call->values[0].kind;
+    return elab_constant(DTYPE_bool, kind == VALUE_SPARSE || kind == VALUE_EDGES, false);
 }
 
-/* nonzeros(a, f): f of the values, on the same pattern. */
+/* nonzeros(a, f): f of the values, on the same pattern; of an edge tensor f of its tensor. */
 Value builtin_nonzeros(Elaborator *e, BuiltinCall *call) {
     Value a = call->values[0];
-    if (a.kind != VALUE_SPARSE)
-        return elab_fail(e, DIAG_E0201, call->spans[0], "`nonzeros` needs a sparse matrix, not %s",
-                         elab_kind_text(e, a));
+    if (a.kind != VALUE_SPARSE && a.kind != VALUE_EDGES)
+        return elab_fail(e, DIAG_E0201, call->spans[0],
+                         "`nonzeros` needs a sparse matrix or an edge tensor, not %s", elab_kind_text(e, a));
     Entries entries = elab_entries(e, a);
     if (value_is(call->values[1], VALUE_NONE))
         return value_tensor(entries.values);
@@ -345,11 +346,14 @@ Value builtin_nonzeros(Elaborator *e, BuiltinCall *call) {
     made = elab_tensor(e, made, call->spans[1], "what the function gives");
     if (value_is(made, VALUE_POISON))
         return made;
-    IrNode *count = entries.values->types[0].dims[0];
-    if (ir_rank(made.node) > 1 ||
-        (ir_rank(made.node) == 1 &&
-         !elab_same_extent(e, count, made.node->types[0].dims[0], "`nonzeros` needs a value for each entry")))
+    IrNode *count = entries.values->types[0].dims[0], *dims[IR_MAX_RANK];
+    uint32_t rank = ir_rank(made.node);
+    elab_copy_dims(dims, made.node);
+    bool fits = rank ? a.kind == VALUE_EDGES || rank == 1 : a.kind == VALUE_SPARSE;
+    dims[0] =
+        rank && fits ? elab_same_extent(e, count, dims[0], "`nonzeros` needs a value for each entry") : count;
+    if (!fits || !dims[0])
         return elab_fail(e, DIAG_E0203, call->spans[1],
                          "the function must give a value for each entry, not %s", elab_type_text(e, made));
-    return elab_on_pattern(e, VALUE_SPARSE, entries.pattern, elab_with_dims(e, made.node, &count, 1));
+    return elab_on_pattern(e, a.kind, entries.pattern, elab_with_dims(e, made.node, dims, rank ? rank : 1));
 }

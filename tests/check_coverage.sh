@@ -5,6 +5,8 @@
 #     tests/check_coverage.sh        from the root
 set -eu
 programs='tests/lang/differential/*.gmx tests/lang/indexing/*.gmx tests/lang/numpy/*.gmx tests/lang/products/*.gmx'
+# Functions of sparse matrices and graphs are checked against SciPy and against dense formulas.
+sparse_programs='tests/lang/sparse/*.gmx tests/lang/graph/*.gmx'
 failures=0
 fail() {
     echo "FAILED: $*"
@@ -19,16 +21,28 @@ reshape_like rolled save seed square_size stop_gradient time value_and_grad vect
 normal uniform solve cholesky stack_tuples parameters train trainable tree_leaves tree_map tree_where
 tree_ravel tree_unravel record checkpoint custom_vjp is_function plot progress report sequence'
 
+# Functions of sparse matrices and graphs.
+sparse_functions='
+coo csc csr dense from_entries graph is_sparse max_in mean_in nnz nonzeros softmax_in sparse sum_in'
+
 names=$( (
     sed -nE 's/^BUILTIN\((\w+),.*/\1/p' frontend/builtins.def
     sed -nE 's/^(OP1|OP2|OP3|PARTS|RED)\( *(\w+),.*/\2/p' ir/ops.def
     sed -nE 's/^fn (\w+)\(.*/\1/p' stdlib/arrays.gmx stdlib/math.gmx
 ) | sort -u)
 covered=0
+calls() {
+    grep -hoE '[A-Za-z_][A-Za-z_0-9]*\(' "$@" | tr -d '(' | sort -u
+}
 # shellcheck disable=SC2086
-called=$(cat $programs | grep -oE '[A-Za-z_][A-Za-z_0-9]*\(' | tr -d '(' | sort -u)
+called=$(calls $programs)
+# shellcheck disable=SC2086
+called_on_sparse=$(calls $sparse_programs)
 for name in $names; do
     if echo "$called" | grep -qx "$name"; then
+        covered=$((covered + 1))
+    elif echo "$sparse_functions" | tr ' ' '\n' | grep -qx "$name"; then
+        echo "$called_on_sparse" | grep -qx "$name" || fail "\`$name\` has no check in tests/lang/sparse or graph"
         covered=$((covered + 1))
     elif ! echo "$others" | tr ' ' '\n' | grep -qx "$name"; then
         fail "\`$name\` has no check against NumPy: add it to tests/data/make_differential.py"

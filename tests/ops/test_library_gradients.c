@@ -37,6 +37,7 @@ static const char *const builtins[] = {
  * forward mode from it; the second derivative in a direction from differences of the gradient; the gradient
  * through a view that is stepped and transposed from the plain one. */
 static const char prelude[] =
+    "let triangle = graph([0, 1, 2, 2], [1, 2, 0, 1], 3)\n"
     "fn misfit(a, n) = max(where(isfinite(n), abs(a - n) - 1e-5 - 1e-3 * abs(n), -1.0))\n"
     "fn weights(y) = cos(f64(reshape(arange(size(y)), y.shape)) + 1.0)\n"
     "fn loss(f, t) { let y = f(t); sum(y * weights(y)) }\n"
