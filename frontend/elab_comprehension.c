@@ -367,6 +367,11 @@ static bool find_matched(const Elaborator *e, const IndexVariable *edges, const 
     return false;
 }
 
+static IrNode *mean_over(Elaborator *e, IrNode *x, const uint32_t *axes, uint32_t count) {
+    Dtype dtype = dtype_is_float(ir_dtype(x)) || dtype_is_complex(ir_dtype(x)) ? ir_dtype(x) : DTYPE_f64;
+    return elab_mean(e, x, axes, count, dtype, ir_accumulator(OP_sum, dtype));
+}
+
 /* sum(… for u -> v in g) where `v` (or `u`) is bound outside: over the edges into v (out of u), 0 for none.
  */
 static Value aggregated(Elaborator *e, Op op, IrNode *x, const IndexVariables *variables,
@@ -380,10 +385,10 @@ static Value aggregated(Elaborator *e, Op op, IrNode *x, const IndexVariables *v
     for (uint32_t i = 0; i < count; i++)
         axes[i] = i + 1;
     elab_at(e, span);
-    if (count && op != OP_COUNT && !(x = reduced(e, op, x, axes, count, span)))
+    if (count && op == OP_COUNT) /* each edge has as many of the others: a mean of means */
+        x = mean_over(e, x, axes, count);
+    else if (count && !(x = reduced(e, op, x, axes, count, span)))
         return elab_poison();
-    if (count && op == OP_COUNT)
-        return elab_fail(e, DIAG_E0900, span, "`mean` over edges and other indices is not supported yet");
     IrNode *all =
         is_place ? elab_place_per_node(e, op, x, pattern, side) : elab_per_node(e, op, x, pattern, side);
     IrNode *starts[IR_MAX_RANK], *extents[IR_MAX_RANK], *steps[IR_MAX_RANK];
@@ -425,10 +430,8 @@ Value elab_generator(Elaborator *e, Value callee, const AstNode *call) {
     for (uint32_t i = 0; i < count; i++)
         axes[i] = i;
     elab_at(e, call->span);
-    if (op == OP_COUNT) {
-        Dtype dtype = dtype_is_float(ir_dtype(x)) || dtype_is_complex(ir_dtype(x)) ? ir_dtype(x) : DTYPE_f64;
-        return value_tensor(elab_mean(e, x, axes, count, dtype, ir_accumulator(OP_sum, dtype)));
-    }
+    if (op == OP_COUNT)
+        return value_tensor(mean_over(e, x, axes, count));
     IrNode *made = reduced(e, op, x, axes, count, call->span);
     if (made && is_place && variables.items[0].pattern) { /* the source of that edge */
         IrNode *sources = variables.items[0].ends[IR_SIDE_ROWS];

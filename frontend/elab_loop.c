@@ -326,7 +326,8 @@ Value elab_for(Elaborator *e, const AstNode *node) {
     if (over.kind == VALUE_TUPLE) {
         unrolled_for(e, node, over.tuple);
     } else if (over.kind == VALUE_GRAPH) { /* its nodes */
-        run_for(e, node, &(Run){zero, ir_pattern_extent(elab_entries(e, over).pattern, IR_SIDE_ROWS)});
+        IrNode *nodes = ir_pattern_extent(elab_entries(e, over).pattern, IR_SIDE_ROWS);
+        run_for(e, node, &(Run){.begin = zero, .end = nodes});
     } else if (over.kind == VALUE_RANGE) {
         run_for(e, node,
                 &(Run){.begin = elab_node(e, over.tuple->items[0]).node,
