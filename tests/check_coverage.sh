@@ -19,7 +19,7 @@ as_padding axes_back axes_last axes_of checked lgamma_positive polynomial count_
 jacobian join jvp largest last_axes load not_empty numbers numbers_only pad_side pad_widths philox print repeat_each
 reshape_like rolled save seed square_size stop_gradient time value_and_grad vector_norm vjp vmap whole_sum wide
 normal uniform solve cholesky stack_tuples parameters train trainable tree_leaves tree_map tree_where
-tree_ravel tree_unravel record checkpoint custom_vjp is_function plot progress report sequence'
+mean_square_from tree_ravel tree_unravel record checkpoint custom_vjp is_function plot progress report sequence'
 
 # Functions of sparse matrices and graphs.
 sparse_functions='
