@@ -4,7 +4,8 @@
  *
  * Protocol (the harness's common.py): prints `READY 1 <check>` (check: root mean square of the result), then
  * for every line `go` runs for about 30 ms and prints `<wall ms> <cpu ms>` per iteration; `t N` switches to N
- * threads. The programs are the .gmx files beside this one; each defines `run`. */
+ * threads. The programs are the .gmx files beside this one; each defines `run`. Graphs and sparse matrices
+ * are read from the harness's folder data, where gen_data.py wrote them. */
 #include "gmx.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { INPUT_MAX = 7, RESULT_MAX = 2, RANK_MAX = 3, CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { INPUT_MAX = 7, RESULT_MAX = 4, RANK_MAX = 3, CACHE_LINE = 64, HUGE_PAGE = 2 << 20 };
 
 typedef struct Input {
     int seed;
@@ -23,6 +24,13 @@ typedef struct Input {
     int rank;
     int64_t shape[RANK_MAX];
 } Input;
+
+/* A global that is read from files: a matrix in compressed rows, or a vector of i64. */
+typedef struct File {
+    const char *name, *prefix;
+    enum { GRAPH, MATRIX, VECTOR } kind; /* GRAPH: a matrix without its values */
+    int64_t columns;
+} File;
 
 typedef struct Workload {
     const char *name;
@@ -72,6 +80,56 @@ static const Workload workloads[] = {
     {"mlp_b32", GMX_F32, 7, MLP(32)},
     {"mlp_b1", GMX_F32, 7, MLP(1)},
     {"mlp_train_b32", GMX_F32, 7, MLP(32)},
+    {"spmv_f32", GMX_F32, 1, {{71, 1, 1, {1000000}}}},
+    {"spmv_f64", GMX_F64, 1, {{71, 1, 1, {1000000}}}},
+    {"spmm32_f32", GMX_F32, 1, {{71, 1, 2, {1000000, 32}}}},
+    {"spmm32_f64", GMX_F64, 1, {{71, 1, 2, {1000000, 32}}}},
+    {"gcn_fwd",
+     GMX_F32,
+     3,
+     {{90, 1, 2, {10000, 128}}, {91, 0.088388347648318447, 2, {128, 128}}, {92, 0.1, 1, {128}}}},
+    {"gcn_fwdbwd",
+     GMX_F32,
+     4,
+     {{90, 1, 2, {10000, 128}},
+      {91, 0.088388347648318447, 2, {128, 128}},
+      {92, 0.1, 1, {128}},
+      {93, 1, 2, {10000, 128}}}},
+    {"gat_fwd",
+     GMX_F32,
+     4,
+     {{90, 1, 2, {10000, 128}},
+      {94, 0.088388347648318447, 2, {128, 128}},
+      {95, 1, 2, {8, 16}},
+      {96, 1, 2, {8, 16}}}},
+    {"gat_fwdbwd",
+     GMX_F32,
+     5,
+     {{90, 1, 2, {10000, 128}},
+      {94, 0.088388347648318447, 2, {128, 128}},
+      {95, 1, 2, {8, 16}},
+      {96, 1, 2, {8, 16}},
+      {97, 1, 2, {10000, 128}}}},
+    {"sage_mean",
+     GMX_F32,
+     3,
+     {{90, 1, 2, {10000, 128}},
+      {91, 0.088388347648318447, 2, {128, 128}},
+      {98, 0.088388347648318447, 2, {128, 128}}}},
+    {"cora_epoch", GMX_F32, 2, {{100, 0.026416352063089596, 2, {1433, 16}}, {101, 0.25, 2, {16, 7}}}},
+};
+
+/* What they read. */
+static const struct {
+    const char *workload;
+    File file;
+} files[] = {
+    {"spmv_f32", {"a", "s1m", MATRIX, 1000000}},    {"spmv_f64", {"a", "s1m", MATRIX, 1000000}},
+    {"spmm32_f32", {"a", "s1m", MATRIX, 1000000}},  {"spmm32_f64", {"a", "s1m", MATRIX, 1000000}},
+    {"gcn_fwd", {"a", "g10k", MATRIX, 10000}},      {"gcn_fwdbwd", {"a", "g10k", MATRIX, 10000}},
+    {"gat_fwd", {"g", "g10k_sl", GRAPH, 10000}},    {"gat_fwdbwd", {"g", "g10k_sl", GRAPH, 10000}},
+    {"sage_mean", {"g", "g10k_raw", GRAPH, 10000}}, {"cora_epoch", {"a", "cora", MATRIX, 2708}},
+    {"cora_epoch", {"x", "corax", MATRIX, 1433}},   {"cora_epoch", {"y", "cora_y", VECTOR, 0}},
 };
 
 /* Those whose `run` does the work several times and has more results than the one that is checked. */
@@ -79,7 +137,7 @@ static const struct {
     const char *name;
     int64_t repeats;
     size_t result_count;
-} loops[] = {{"mlp_train_b32", 16, 2}};
+} loops[] = {{"mlp_train_b32", 16, 2}, {"gcn_fwdbwd", 1, 2}, {"gat_fwdbwd", 1, 4}, {"cora_epoch", 16, 2}};
 
 typedef struct Bench {
     gmx_session *session;
@@ -128,6 +186,57 @@ static void *filled_array(const Input *input, gmx_dtype dtype, int64_t count) {
     return data;
 }
 
+/* The whole file PREFIX SUFFIX of the harness's data as a vector. */
+static gmx_tensor *read_vector(gmx_session *session, const char *prefix, const char *suffix,
+                               gmx_dtype dtype) {
+    char path[4096];
+    size_t width = dtype == GMX_I64 ? 8 : 4;
+    gmx_tensor *tensor;
+    snprintf(path, sizeof path, "%s/data/%s%s", getenv("ANCHORS") ? getenv("ANCHORS") : ".", prefix, suffix);
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END) != 0)
+        fail(NULL, path);
+    int64_t count = ftell(file) / (int64_t)width;
+    rewind(file);
+    if (gmx_tensor_new(session, dtype, 1, &count, &tensor) ||
+        fread(gmx_tensor_mutable_data(tensor), width, (size_t)count, file) != (size_t)count)
+        fail(session, path);
+    fclose(file);
+    return tensor;
+}
+
+static gmx_tensor *as_f64(gmx_session *session, gmx_tensor *tensor) {
+    int64_t count = gmx_tensor_size(tensor);
+    gmx_tensor *wide;
+    if (gmx_tensor_new(session, GMX_F64, 1, &count, &wide))
+        fail(session, "out of memory");
+    for (int64_t i = 0; i < count; i++)
+        ((double *)gmx_tensor_mutable_data(wide))[i] = ((const float *)gmx_tensor_data(tensor))[i];
+    gmx_tensor_release(tensor);
+    return wide;
+}
+
+static void set_file(gmx_session *session, const File *file, gmx_dtype dtype) {
+    if (file->kind == VECTOR) {
+        gmx_tensor *vector = read_vector(session, file->prefix, ".i64", GMX_I64);
+        if (gmx_set(session, file->name, vector))
+            fail(session, file->name);
+        gmx_tensor_release(vector);
+        return;
+    }
+    gmx_tensor *starts = read_vector(session, file->prefix, "_ptr.i32", GMX_I32);
+    gmx_tensor *indices = read_vector(session, file->prefix, "_idx.i32", GMX_I32);
+    gmx_tensor *values =
+        file->kind == MATRIX ? read_vector(session, file->prefix, "_val.f32", GMX_F32) : NULL;
+    if (values && dtype == GMX_F64)
+        values = as_f64(session, values);
+    if (gmx_set_csr(session, file->name, gmx_tensor_size(starts) - 1, file->columns, starts, indices, values))
+        fail(session, file->name);
+    gmx_tensor_release(starts);
+    gmx_tensor_release(indices);
+    gmx_tensor_release(values);
+}
+
 static Bench open_bench(const Workload *workload) {
     Bench bench = {.argument_count = (size_t)workload->input_count, .result_count = 1, .repeats = 1};
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++)
@@ -140,6 +249,9 @@ static Bench open_bench(const Workload *workload) {
              workload->name);
     if (gmx_session_open(NULL, &bench.session))
         fail(NULL, "no session");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (!strcmp(workload->name, files[i].workload))
+            set_file(bench.session, &files[i].file, workload->dtype);
     if (gmx_run_file(bench.session, path))
         fail(bench.session, path);
     for (int i = 0; i < workload->input_count; i++) {

@@ -37,6 +37,12 @@ Value elab_sparse_of(Elaborator *e, Value pattern, Value values) {
     return (Value){.kind = VALUE_SPARSE, .tuple = tuple};
 }
 
+Value elab_graph_of(Elaborator *e, Value pattern) {
+    ValueTuple *tuple = elab_tuple(e, 1);
+    tuple->items[0] = pattern;
+    return (Value){.kind = VALUE_GRAPH, .tuple = tuple};
+}
+
 IrNode *elab_ends(Elaborator *e, IrNode *pattern, IrSide side) {
     IrNode *part = ir_pattern_part(&e->b, pattern, side == IR_SIDE_ROWS ? IR_PART_ROWS : IR_PART_COLUMNS);
     return elab_cast(e, part, DTYPE_i64);

@@ -406,9 +406,8 @@ void elab_declare(Elaborator *e, const AstNode *block) {
 /* ---- for the embedding API
  * ----------------------------------------------------------------------------------------------- */
 
-void elab_bind_slot(Elaborator *e, Name name, ElabSlot *slot) {
+void elab_bind_global(Elaborator *e, Name name, Value value) {
     Binding *binding = elab_find(e->globals, name);
-    Value value = {.kind = VALUE_SLOT, .slot = slot};
     if (binding)
         elab_set(e, binding, value);
     else

@@ -101,8 +101,8 @@ ElabUnit *elab_end_unit(Elaborator *e);
 /* The unit failed while running: the globals that it defined become what they were before it. */
 void elab_abandon_unit(Elaborator *e);
 
-/* A global for the embedding API: binds `name` to a tensor the driver owns. */
-void elab_bind_slot(Elaborator *e, Name name, ElabSlot *slot);
+/* A global for the embedding API: binds `name` to a value whose leaves are slots. */
+void elab_bind_global(Elaborator *e, Name name, Value value);
 ElabSlot *elab_slot_new(Elaborator *e, Name name, Dtype dtype, uint32_t rank);
 /* Visits the slots of everything that globals, functions and the random stream hold; one held twice is
  * visited twice. */
@@ -111,9 +111,10 @@ void elab_each_slot(Elaborator *e, ElabSlotVisit visit, void *context);
 /* The slot of the random stream's key or counter between units; NULL: it is a constant. */
 ElabSlot *elab_random_slot(Elaborator *e, bool is_counter);
 void elab_set_random_slot(Elaborator *e, bool is_counter, ElabSlot *slot);
-/* A record of so many fields, all POISON yet, with names of its own to be filled in. */
-/* The sparse matrix of a pattern and its values. */
+/* The sparse matrix of a pattern and its values, the graph of a pattern. */
 Value elab_sparse_of(Elaborator *e, Value pattern, Value values);
+Value elab_graph_of(Elaborator *e, Value pattern);
+/* A record of so many fields, all POISON yet, with names of its own to be filled in. */
 Value elab_record_new(Elaborator *e, uint32_t count, Name **names);
 /* Visits every name that an expression may begin with; every function of the library; every field that may
  * stand behind `value.`.  Some more than once. */

@@ -125,6 +125,12 @@ GMX_API int gmx_is_complete(gmx_session *session, const char *text);
 /* ---- values
  * ------------------------------------------------------------------------------------------------ */
 GMX_API gmx_status gmx_set(gmx_session *session, const char *name, gmx_tensor *value); /* a global `let` */
+/* A global sparse matrix over the arrays of a compressed sparse row matrix, without a copy: starts [rows + 1]
+ * (i64; i32 is copied), the columns of the entries, indices [count], ascending in each row (i32, or i64 where
+ * that is needed), and values [count].  Without values (NULL): a graph with an edge from each row to its
+ * columns, which stores none.  The arrays must not change while the matrix lives. */
+GMX_API gmx_status gmx_set_csr(gmx_session *session, const char *name, int64_t rows, int64_t columns,
+                               gmx_tensor *starts, gmx_tensor *indices, gmx_tensor *values);
 GMX_API gmx_status gmx_get(gmx_session *session, const char *name, gmx_tensor **out);
 /* Calls a function of the program.  It is compiled once per combination of dtypes, ranks and layouts. */
 GMX_API gmx_status gmx_call(gmx_session *session, const char *function, gmx_tensor *const *arguments,

@@ -94,6 +94,8 @@ const char *program_folder_of(Arena *arena, const char *path); /* NULL: none */
 
 /* ---- slots.c ---- */
 void session_set_tensor(gmx_session *session, ElabSlot *slot, gmxrt_tensor *tensor); /* takes the reference */
+/* A new slot that holds the tensor; is_pattern: it wraps a pattern in order ROWS. */
+Value session_slot_of(gmx_session *session, gmxrt_tensor *tensor, bool is_pattern);
 /* The tensor of a slot, made now for a constant of the source; NULL: without memory, or not run yet. */
 gmxrt_tensor *session_tensor(gmx_session *session, ElabSlot *slot);
 /* The tensor of a value between units, with a reference; NULL: none, or an error of the context. */

@@ -302,7 +302,7 @@ static Value value_of_arrays(gmx_session *s, const gmxrt_arrays *arrays) {
     return record;
 }
 
-static Value slot_of_tensor(gmx_session *s, gmxrt_tensor *tensor, bool is_pattern) {
+Value session_slot_of(gmx_session *s, gmxrt_tensor *tensor, bool is_pattern) {
     ElabSlot *slot = elab_slot_new(s->elaborator, NULL, (Dtype)tensor->dtype, (uint32_t)tensor->rank);
     slot->is_pattern = is_pattern; /* order: ROWS */
     gmxrt_tensor_retain(tensor);
@@ -311,10 +311,10 @@ static Value slot_of_tensor(gmx_session *s, gmxrt_tensor *tensor, bool is_patter
 }
 
 static Value value_of_matrix(gmx_session *s, const gmxrt_matrix *matrix) {
-    Value values = slot_of_tensor(s, matrix->values, false);
+    Value values = session_slot_of(s, matrix->values, false);
     if (!matrix->pattern)
         return values;
-    return elab_sparse_of(s->elaborator, slot_of_tensor(s, matrix->pattern, true), values);
+    return elab_sparse_of(s->elaborator, session_slot_of(s, matrix->pattern, true), values);
 }
 
 static bool load_matrix(gmx_session *s, const char *path, Span span, Value *out) {

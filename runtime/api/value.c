@@ -192,11 +192,43 @@ gmx_status gmx_set(gmx_session *session, const char *name, gmx_tensor *value) {
         slot = old.slot; /* nothing but the name holds it, and compiled calls may go on reading it */
     if (!slot) {
         slot = elab_slot_new(session->elaborator, interned, (Dtype)tensor->dtype, (uint32_t)tensor->rank);
-        elab_bind_slot(session->elaborator, interned, slot);
+        elab_bind_global(session->elaborator, interned, (Value){.kind = VALUE_SLOT, .slot = slot});
         session->generation++;
     }
     session_set_tensor(session, slot, tensor);
     session_sweep(session);
+    return session_end(session);
+}
+
+static Value csr_value(gmx_session *session, gmxrt_tensor *pattern, gmxrt_tensor *values) {
+    Value entries = session_slot_of(session, pattern, true);
+    if (values)
+        return elab_sparse_of(session->elaborator, entries, session_slot_of(session, values, false));
+    return elab_graph_of(session->elaborator, entries);
+}
+
+gmx_status gmx_set_csr(gmx_session *session, const char *name, int64_t rows, int64_t columns,
+                       gmx_tensor *starts, gmx_tensor *indices, gmx_tensor *values) {
+    SESSION_ENTER(session, name && starts && indices);
+    const gmxrt_tensor *given = values ? inner(values) : NULL;
+    if (given &&
+        (given->rank != 1 || inner(indices)->rank != 1 || given->shape[0] != inner(indices)->shape[0]))
+        return session_misuse(session, "the values are not one for each index");
+    if (!given && rows != columns)
+        return session_misuse(session, "a matrix without values is a graph, and square");
+    gmxrt_buffer *made = NULL;
+    gmxrt_tensor *pattern = NULL;
+    if (!gmxrt_pattern_lend(session->ctx, rows, columns, inner(starts), inner(indices), &made, 0))
+        pattern = gmxrt_pattern_tensor(session->ctx, made);
+    gmxrt_buffer_release(made);
+    session_collect_run_errors(session);
+    if (pattern) {
+        elab_bind_global(session->elaborator, intern_text(&session->names, name),
+                         csr_value(session, pattern, values ? inner(values) : NULL));
+        session->generation++;
+        session_sweep(session);
+    }
+    gmxrt_tensor_release(pattern);
     return session_end(session);
 }
 

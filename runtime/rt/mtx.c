@@ -344,14 +344,6 @@ static void add_value(int32_t dtype, void *sum, const void *value) {
             ((double *)sum)[k] += ((const double *)value)[k];
 }
 
-static gmxrt_tensor *wrap(Reader *r, gmxrt_buffer *buffer, int32_t dtype, int32_t rank,
-                          const int64_t *shape) {
-    int64_t strides[3] = {1, 1, 1};
-    for (int32_t k = rank - 1; k > 0; k--)
-        strides[k - 1] = strides[k] * (shape[k] > 0 ? shape[k] : 1);
-    return gmxrt_tensor_make(r->file->ctx, buffer, buffer->data, dtype, rank, shape, strides);
-}
-
 static bool finish_sparse(Reader *r, gmxrt_matrix *out) {
     gmxrt_ctx *ctx = r->file->ctx;
     gmxrt_buffer *pattern, *map;
@@ -365,7 +357,7 @@ static bool finish_sparse(Reader *r, gmxrt_matrix *out) {
                            GMXRT_REPEATS_MERGE, index, &pattern, &map, r->file->span))
         return false;
     const gmxrt_pattern *made = pattern_of(pattern);
-    out->pattern = wrap(r, pattern, (int32_t)index, 3, (int64_t[]){made->rows, made->columns, made->count});
+    out->pattern = gmxrt_pattern_tensor(ctx, pattern);
     out->values = gmxrt_tensor_new(ctx, r->dtype, 1, &made->count, r->file->span);
     if (out->values)
         memset(out->values->data, 0, (size_t)(made->count * bytes));

@@ -54,6 +54,16 @@ gmxrt_view gmxrt_view_of(const gmxrt_tensor *tensor);
 /* A new contiguous tensor with the elements of `tensor`; NULL after an error was set. */
 gmxrt_tensor *gmxrt_tensor_contiguous(gmxrt_ctx *ctx, gmxrt_tensor *tensor, uint64_t span);
 
+/* ---- patterns --------------------------------------------------------------------------------- */
+
+/* A pattern in order ROWS over arrays of a compressed sparse row matrix, which it keeps: starts [rows + 1]
+ * and the columns of the entries, indices [count], ascending in each row; vectors of i32 or i64.  0, or
+ * nonzero after E0204 or E0302 said what does not fit. */
+int32_t gmxrt_pattern_lend(gmxrt_ctx *ctx, int64_t rows, int64_t columns, gmxrt_tensor *starts,
+                           gmxrt_tensor *indices, gmxrt_buffer **pattern, uint64_t span);
+/* The tensor that wraps a pattern (see gmxrt.h); NULL after E0306. */
+gmxrt_tensor *gmxrt_pattern_tensor(gmxrt_ctx *ctx, gmxrt_buffer *pattern);
+
 /* ---- threads ---------------------------------------------------------------------------------- */
 
 /* Threads that take part in a parallel loop, the caller included, for the whole process; n < 1

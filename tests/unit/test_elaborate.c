@@ -106,7 +106,8 @@ Test(elaborate, sizes_only_known_later_are_checked) {
         slots[i] = elab_slot_new(b->e, NULL, DTYPE_f64, 1);
         slots[i]->is_known = slots[i]->is_contiguous = true;
         slots[i]->shape[0] = 5;
-        elab_bind_slot(b->e, intern_text(&b->names, names[i]), slots[i]);
+        elab_bind_global(b->e, intern_text(&b->names, names[i]),
+                         (Value){.kind = VALUE_SLOT, .slot = slots[i]});
     }
     ElabUnit *unit = unit_of(b, "a + c");
     cr_assert_eq(unit->parameters.count, 2);
